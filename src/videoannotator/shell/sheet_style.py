@@ -1,0 +1,81 @@
+"""Colours and letters of the contact sheet."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
+
+__all__ = [
+    "FACE",
+    "FAILURE",
+    "FAINT",
+    "GAP",
+    "INK",
+    "LANE",
+    "MARGIN",
+    "PAPER",
+    "SHOTS",
+    "SPEECH",
+    "WIDTH",
+    "Color",
+    "font",
+    "shorten",
+    "track_color",
+]
+
+Color = tuple[int, int, int]
+
+WIDTH = 1600
+MARGIN = 32
+GAP = 12
+
+PAPER: Color = (250, 250, 247)
+INK: Color = (32, 34, 38)
+FAINT: Color = (118, 122, 128)
+LANE: Color = (232, 233, 230)
+FAILURE: Color = (176, 32, 32)
+FACE: Color = (255, 214, 10)
+SPEECH: Color = (0, 114, 178)
+SHOTS: tuple[Color, Color] = (86, 96, 110), (150, 160, 172)
+
+# Okabe and Ito's colours, told apart by colour-blind readers too (jfly.uni-koeln.de/color), without black and
+# without the yellow, which is the faces'
+_TRACKS: tuple[Color, ...] = (
+    (230, 120, 0),
+    (0, 158, 115),
+    (86, 180, 233),
+    (204, 90, 150),
+    (213, 70, 0),
+    (110, 90, 200),
+    (120, 170, 30),
+)
+
+
+def track_color(track: int | None) -> Color:
+    """One colour for one track, the same on every frame; what has no track is light grey."""
+    return (205, 208, 212) if track is None else _TRACKS[track % len(_TRACKS)]
+
+
+@cache
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own font: nothing has to be installed, and sheets look alike everywhere."""
+    from PIL import ImageFont
+
+    letters = ImageFont.load_default(size)
+    if not isinstance(letters, ImageFont.FreeTypeFont):  # a Pillow built without FreeType
+        from videoannotator.errors import MissingDependencyError
+
+        raise MissingDependencyError("the contact sheet needs a Pillow with FreeType: pip install --upgrade pillow")
+    return letters
+
+
+def shorten(text: str, letters: ImageFont.FreeTypeFont, width: float) -> str:
+    """``text``, cut off with dots where it would be wider than ``width`` pixels."""
+    if letters.getlength(text) <= width:
+        return text
+    while text and letters.getlength(text + "...") > width:
+        text = text[:-1]
+    return text + "..." if text else ""
