@@ -63,15 +63,16 @@ SCENES_WITHOUT_ULTRALYTICS = (
 
 @attrs.frozen
 class DemoClip:
-    """The clip and what is known of it. ``cuts``: seconds at which a new shot begins, the first shot's left out.
+    """The clip and what is known of it.
 
-    ``speech``: when somebody speaks, None when the clip has no sound. ``duration``: seconds.
+    ``cuts``: seconds at which a new shot begins, the first shot's left out. ``speech``: when somebody speaks, empty
+    when no recording was at hand and the clip is silent. ``duration``: seconds. ``sources``: what it was made of.
     """
 
     path: Path
     duration: float
     cuts: tuple[float, ...]
-    speech: tuple[TimeSpan, ...] | None
+    speech: tuple[TimeSpan, ...]
     sources: tuple[Path, ...]
 
 
@@ -81,7 +82,9 @@ def make_clip(material: Material, path: Path) -> DemoClip:
     frames = sum(scene.frames for scene in scenes)
     duration = float(frames / RATE)
     sources = [material.pictures[name] for name in dict.fromkeys(scene.picture for scene in scenes)]
-    sound, speech = None, None
+    # silence and not no sound: listening and hearing nobody is a result
+    speech: tuple[TimeSpan, ...] = ()
+    sound = Sound(np.zeros(round(duration * 16000), dtype=np.int16), 16000)
     if material.speech is not None and material.reference is not None:
         sound = _sound(material.speech, duration)
         speech = _cut_like_sound(read_rttm_spans(material.reference), duration)
@@ -149,7 +152,7 @@ def _cut_like_sound(reference: tuple[TimeSpan, ...], duration: float) -> tuple[T
     return tuple(spans)
 
 
-def _write(path: Path, frames: Iterator[NDArray[np.uint8]], sound: Sound | None) -> None:
+def _write(path: Path, frames: Iterator[NDArray[np.uint8]], sound: Sound) -> None:
     import av
 
     with av.open(str(path), "w", format="mp4") as container:
@@ -158,16 +161,15 @@ def _write(path: Path, frames: Iterator[NDArray[np.uint8]], sound: Sound | None)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         video.bit_rate = 1_500_000
         # both streams must exist before the first packet is written
-        audio = None if sound is None else container.add_stream("aac", rate=sound.rate, layout="mono")
+        audio = container.add_stream("aac", rate=sound.rate, layout="mono")
         for number, pixels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = number, 1 / RATE
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-        if audio is not None and sound is not None:
-            for chunk in _audio_frames(sound):
-                container.mux(audio.encode(chunk))
-            container.mux(audio.encode(None))
+        for chunk in _audio_frames(sound):
+            container.mux(audio.encode(chunk))
+        container.mux(audio.encode(None))
 
 
 def _audio_frames(sound: Sound) -> Iterator[av.AudioFrame]:

@@ -1,0 +1,176 @@
+"""The commands and their options. What each does is in a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+
+__all__ = ["app"]
+
+WHAT = Group("What runs")
+OUT = Group("What is written")
+
+
+def _version() -> str:
+    from videoannotator import __version__
+
+    return f"videoannotator {__version__}"
+
+
+app = App(
+    name="videoannotator",
+    version=_version,
+    help="Turn videos of people interacting into typed, time-aligned annotations.",
+    help_epilogue="Exit codes: 0 all well, 1 something failed and the rest was done, 2 wrong usage, 130 interrupted.",
+)
+app.register_install_completion_command()
+
+Videos = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
+Names = Annotated[tuple[str, ...], Parameter(group=WHAT, consume_multiple=False, negative="", show_default=False)]
+ConfigFile = Annotated[Path | None, Parameter(name="--config", group=WHAT)]
+Assignments = Annotated[
+    tuple[str, ...], Parameter(name="--set", group=WHAT, consume_multiple=False, negative="", show_default=False)
+]
+Formats = Annotated[
+    tuple[str, ...], Parameter(name="--format", group=OUT, consume_multiple=False, negative="", show_default=False)
+]
+Device = Annotated[str, Parameter(group=WHAT)]
+Seconds = Annotated[float | None, Parameter(group=WHAT)]
+Offline = Annotated[bool, Parameter(group=WHAT, negative="", show_default=False)]
+
+
+@app.command
+def annotate(
+    videos: Videos,
+    /,
+    *,
+    pipelines: Names = (),
+    config: ConfigFile = None,
+    set_: Assignments = (),
+    device: Device = "auto",
+    start: Seconds = None,
+    end: Seconds = None,
+    offline: Offline = False,
+    out: Annotated[Path, Parameter(group=OUT)] = Path("annotations"),
+    formats: Formats = (),
+    sheet: Annotated[bool, Parameter(group=OUT, negative="", show_default=False)] = False,
+) -> int:
+    """Annotate videos and write the results. Paths of the files written go to standard output.
+
+    Parameters
+    ----------
+    videos
+        Video or audio files.
+    pipelines
+        Names, separated by commas. Naming one is consent to fetch its weights. Without this option: every
+        installed pipeline that can run as things are; for each other one is said what it lacks.
+    config
+        A TOML file with a table of settings for each pipeline.
+    set_
+        One setting, PIPELINE.KEY=VALUE; may be repeated, and wins over the file.
+    device
+        auto, cpu, cuda, cuda:1, mps.
+    start
+        Where to begin, in seconds.
+    end
+        Where to stop, in seconds.
+    offline
+        Never fetch weights.
+    out
+        The folder to write into; made when it does not exist.
+    formats
+        Formats, separated by commas. [default: native,coco,webvtt,rttm]
+    sheet
+        Also draw a contact sheet: frames with what was found, and a time line.
+    """
+    from videoannotator.shell.annotating import annotate_files
+    from videoannotator.shell.request import Request
+
+    request = Request.of(pipelines, config, set_, device=device, start=start, end=end, offline=offline)
+    return annotate_files(videos, request, out, formats, sheet=sheet)
+
+
+@app.command
+def plan(
+    video: Path,
+    /,
+    *,
+    pipelines: Names = (),
+    config: ConfigFile = None,
+    set_: Assignments = (),
+    device: Device = "auto",
+    start: Seconds = None,
+    end: Seconds = None,
+    offline: Offline = False,
+) -> int:
+    """Say what `annotate` would do, without loading a model or decoding a frame.
+
+    Parameters
+    ----------
+    video
+        A video or audio file.
+    pipelines
+        Names, separated by commas; see `annotate`.
+    config
+        A TOML file with a table of settings for each pipeline.
+    set_
+        One setting, PIPELINE.KEY=VALUE; may be repeated.
+    device
+        auto, cpu, cuda, cuda:1, mps.
+    start
+        Where to begin, in seconds.
+    end
+        Where to stop, in seconds.
+    offline
+        Never fetch weights.
+    """
+    from videoannotator.shell.annotating import show_plan
+    from videoannotator.shell.request import Request
+
+    request = Request.of(pipelines, config, set_, device=device, start=start, end=end, offline=offline)
+    return show_plan(video, request)
+
+
+@app.command
+def pipelines(name: str | None = None, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """List pipelines: installed, missing with the command that adds it, failed to load with the reason.
+
+    Parameters
+    ----------
+    name
+        Show this one in full: its models, their licences, and its settings.
+    json
+        As JSON.
+    """
+    from videoannotator.shell.listing import show_pipelines
+
+    return show_pipelines(name, as_json=json)
+
+
+@app.command
+def demo(
+    *,
+    out: Annotated[Path, Parameter(group=OUT)] = Path("videoannotator-demo"),
+    material: Path | None = None,
+    weights: Annotated[str | None, Parameter(group=WHAT)] = None,
+    set_: Assignments = (),
+) -> int:
+    """Make a short clip from pictures that are on this disk, annotate it, and show the results. No network.
+
+    Parameters
+    ----------
+    out
+        The folder to write into; made when it does not exist.
+    material
+        A folder of unpacked packages to take pictures and a recording from.
+    weights
+        YOLO weights on this disk, for persons: a short way to say --set person_tracking.weights=PATH.
+    set_
+        One setting, PIPELINE.KEY=VALUE; may be repeated.
+    """
+    from videoannotator.shell.demo import run_demo
+
+    assignments = set_ if weights is None else (*set_, f"person_tracking.weights={weights}")
+    return run_demo(out, material, assignments)

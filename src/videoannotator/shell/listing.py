@@ -1,0 +1,158 @@
+"""``videoannotator pipelines``: what is installed, what is missing and how to get it, what did not load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from videoannotator.data.convert import unstructure
+from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
+from videoannotator.discover.config import config_schema
+from videoannotator.discover.known import SHIPPED, how_to_install
+from videoannotator.discover.models import ModelStore
+from videoannotator.discover.specs import load
+from videoannotator.errors import PluginLoadError
+from videoannotator.shell.choosing import describe_model, readiness
+from videoannotator.shell.speaking import give
+
+__all__ = ["describe", "describe_text", "overview", "overview_text", "show_pipelines"]
+
+
+def overview(found: Catalog) -> dict[str, Any]:
+    """Everything that is installed, not installed or broken, as plain data."""
+    broken = {item.plugin.name for item in found.broken}
+    absent = [name for name in SHIPPED if name not in found.pipelines and name not in broken]
+    return {
+        "installed": [_entry(entry) for entry in found.pipelines.values()],
+        "not_installed": [{"name": name, "command": how_to_install(name)} for name in absent],
+        "broken": [
+            {
+                "plugin": item.plugin.name,
+                "distribution": item.plugin.distribution,
+                "version": item.plugin.version,
+                "reason": item.reason,
+                "missing_packages": list(item.plugin.missing),
+            }
+            for item in found.broken
+        ],
+        "formats": [
+            {"name": e.spec.name, "summary": e.spec.summary, "suffixes": list(e.spec.suffixes)}
+            for e in found.formats.values()
+        ],
+    }
+
+
+def _entry(entry: PipelineEntry) -> dict[str, Any]:
+    spec, store = entry.spec, ModelStore()
+    state = readiness(entry, None, store)
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "summary": spec.summary,
+        "plugin": entry.plugin.distribution,
+        "plugin_version": entry.plugin.version,
+        "licence": spec.licence,
+        "ready": state.ready,
+        "missing": state.missing,
+        "get": state.get,
+        "gives": dict(spec.gives),
+    }
+
+
+def describe(entry: PipelineEntry) -> dict[str, Any]:
+    """One pipeline in full, as plain data: also its models, needs, and its settings as JSON Schema."""
+    spec, store = entry.spec, ModelStore()
+    models = [
+        {**unstructure(model), "on_disk": store.present(model.name, spec.models), "path": str(store.locate(model))}
+        for model in spec.models
+    ]
+    try:
+        schema = None if spec.config is None else config_schema(load(spec.config))
+    except PluginLoadError as error:
+        schema = {"error": str(error)}
+    return {
+        **_entry(entry),
+        "needs": [{"kind": type(need).__name__, **unstructure(need)} for need in spec.needs],
+        "accelerators": list(spec.accelerators),
+        "models": models,
+        "config": schema,
+    }
+
+
+def overview_text(found: Catalog) -> str:
+    """`overview` for people."""
+    return "\n".join(_overview_lines(overview(found)))
+
+
+def _overview_lines(plain: dict[str, Any]) -> Iterator[str]:
+    yield "Installed pipelines"
+    for item in plain["installed"]:
+        yield f"  {item['name']} {item['version']}  {item['summary']}".rstrip()
+        if item["ready"]:
+            yield f"      ready; licence {item['licence']}"
+        else:
+            yield f"      not ready: {item['missing']}"
+            yield f"      {item['get']}"
+    if not plain["installed"]:
+        yield "  none"
+    if plain["not_installed"]:
+        yield "Not installed"
+        width = max(len(item["name"]) for item in plain["not_installed"])
+        yield from (f"  {item['name']:{width}}  {item['command']}" for item in plain["not_installed"])
+    if plain["broken"]:
+        yield "Failed to load"
+        for item in plain["broken"]:
+            yield f"  {item['plugin']} ({item['distribution']} {item['version']}): {item['reason']}"
+            if item["missing_packages"]:
+                packages = " ".join(f'"{name}"' for name in item["missing_packages"])
+                yield f"      Type: pip install {packages}"
+    if plain["formats"]:
+        yield "Formats"
+        width = max(len(item["name"]) for item in plain["formats"])
+        yield from (f"  {item['name']:{width}}  {item['summary']}".rstrip() for item in plain["formats"])
+    if plain["installed"]:
+        yield f"More on one: videoannotator pipelines {plain['installed'][0]['name']}"
+
+
+def describe_text(entry: PipelineEntry) -> str:
+    """`describe` for people; the settings as the JSON Schema that it is."""
+    return "\n".join(_describe_lines(entry, describe(entry)))
+
+
+def _describe_lines(entry: PipelineEntry, plain: dict[str, Any]) -> Iterator[str]:
+    import json
+
+    yield f"{plain['name']} {plain['version']}  {plain['summary']}".rstrip()
+    yield f"  plugin   {plain['plugin']} {plain['plugin_version']}"
+    yield f"  licence  {plain['licence']}"
+    for output, row in plain["gives"].items():
+        yield f"  gives    {output}: rows of {row.partition(':')[2]}"
+    for need in entry.spec.needs:
+        yield f"  needs    {need}"
+    yield "  runs on  " + ", ".join(["cpu", *plain["accelerators"]])
+    for model, spec in zip(plain["models"], entry.spec.models, strict=True):
+        where = f"on disk: {model['path']}" if model["on_disk"] else "not on disk"
+        yield f"  model    {describe_model(spec)}; {where}"
+        if spec.summary:
+            yield f"           {spec.summary}"
+    yield "  state    ready" if plain["ready"] else f"  state    not ready: {plain['missing']}"
+    if plain["get"]:
+        yield f"           {plain['get']}"
+    if plain["config"] is None:
+        yield "  settings none"
+    else:
+        yield f"  settings (--set {plain['name']}.KEY=VALUE, or [{plain['name']}] in --config FILE), as JSON Schema:"
+        yield from (f"    {line}" for line in json.dumps(plain["config"], indent=2).splitlines())
+
+
+def show_pipelines(name: str | None, *, as_json: bool) -> int:
+    """Print the list, or one pipeline in full. Returns the exit code."""
+    import json
+
+    found = catalog()
+    if name is None:
+        give(json.dumps(overview(found), indent=2) if as_json else overview_text(found))
+    else:
+        entry = found.pipeline(name)
+        give(json.dumps(describe(entry), indent=2) if as_json else describe_text(entry))
+    return 0

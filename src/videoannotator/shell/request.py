@@ -1,0 +1,77 @@
+"""What the user asked to be run, as typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from videoannotator.discover.catalog import Catalog
+from videoannotator.errors import UsageError
+from videoannotator.shell.choosing import Choice, check_assignments, choose, describe_model
+from videoannotator.shell.settings import Settings, comma_list, read_settings
+from videoannotator.shell.speaking import say
+
+if TYPE_CHECKING:
+    from videoannotator.run.annotator import Annotator
+
+__all__ = ["Request"]
+
+
+@attrs.frozen
+class Request:
+    """``named``: pipelines by name, None when none was named. ``start``, ``end``: seconds, None for the file's own."""
+
+    named: tuple[str, ...] | None
+    settings: Settings
+    assignments: tuple[str, ...]
+    device: str = "auto"
+    start: float | None = None
+    end: float | None = None
+    offline: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        pipelines: Sequence[str],
+        config: Path | None,
+        assignments: Sequence[str],
+        *,
+        device: str = "auto",
+        start: float | None = None,
+        end: float | None = None,
+        offline: bool = False,
+    ) -> Request:
+        """From the options of the command. Raises `UsageError` and `ConfigError`."""
+        named = comma_list(pipelines)
+        if pipelines and not named:
+            raise UsageError("--pipelines was given without a name; see: videoannotator pipelines")
+        if start is not None and end is not None and not start < end:
+            raise UsageError(f"--start must be before --end, got {start:g} and {end:g}")
+        if start is not None and start < 0:
+            raise UsageError(f"--start must not be negative, got {start:g}")
+        settings = read_settings(config, assignments)
+        return cls(tuple(named) or None, settings, tuple(assignments), device, start, end, offline)
+
+    def choose(self, catalog: Catalog) -> Choice:
+        """Which pipelines run; says on standard error which do not and why, and what will be fetched."""
+        choice = choose(catalog, self.named, self.settings, offline=self.offline)
+        check_assignments(self.assignments, choice)
+        for state in choice.left_out:
+            say(str(state))
+        for state in choice.fetched:
+            if state.fetch is not None:
+                say(f"{state.name}: its weights will be fetched: {describe_model(state.fetch)}")
+        for name in self.settings:
+            if name not in choice.names:
+                say(f"{name} does not run: its settings are not used")
+        return choice
+
+    def annotator(self, choice: Choice) -> Annotator:
+        """The engine for what was chosen. Checks all settings."""
+        from videoannotator.run.annotator import Annotator
+
+        settings = {name: values for name, values in self.settings.items() if name in choice.names}
+        return Annotator(list(choice.names), config=settings, device=self.device, download=not self.offline)
