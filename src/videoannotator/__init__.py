@@ -82,7 +82,7 @@ _WHERE = {
 }
 _MODULE_OF = {name: f"videoannotator.{module}" for module, names in _WHERE.items() for name in names.split()}
 
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - a list of names, checked against the imports above by a test
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

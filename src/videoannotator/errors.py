@@ -36,6 +36,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from os import PathLike, fspath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from videoannotator.data.outcome import Failure
 
 __all__ = [
     "CancelledError",
@@ -157,7 +161,11 @@ class FormatError(VideoAnnotatorError):
 
 
 class PipelineError(VideoAnnotatorError):
-    """A pipeline failed and the caller asked for ``on_error="raise"``. The cause is chained."""
+    """A pipeline failed and the caller asked for ``on_error="raise"``. ``failure`` has the traceback in its details."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
 
 
 class MissingDependencyError(VideoAnnotatorError, ImportError):

@@ -40,6 +40,11 @@ class Coverage:
         """Seconds covered."""
         return sum(span.duration for span in self.spans)
 
+    def within(self, span: TimeSpan) -> Coverage:
+        """The part of it that lies in ``span``."""
+        shared = (s for s in self.spans if s.overlaps(span))
+        return Coverage(tuple(TimeSpan(max(s.start, span.start), min(s.end, span.end)) for s in shared), self.rate)
+
     def __contains__(self, time: float) -> bool:
         return any(time in span for span in self.spans)
 

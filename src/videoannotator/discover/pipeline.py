@@ -73,7 +73,7 @@ class Context:
 
 
 class Pipeline(Generic[ConfigT]):
-    """A pipeline. Subclass it; write `process` (frames), `finish` (sound, other pipelines' rows, the last word), or both.
+    """A pipeline. Subclass it; write `process` (frames), `finish` (sound, others' rows, the last word), or both.
 
     One object serves one run of one file; all calls come from one thread, in this order: `setup`, `process` for
     every batch in order of time, `finish`, `close`. After an error only `close` is called.

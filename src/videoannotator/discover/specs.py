@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, Literal
 
@@ -18,6 +18,23 @@ Accelerator = Literal["cuda", "mps"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+# spelt out: mypy reads the type of a converter from its signature, and ``tuple`` has none it can use
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
+def _needs(values: Iterable[Need]) -> tuple[Need, ...]:
+    return tuple(values)
+
+
+def _models(values: Iterable[ModelSpec]) -> tuple[ModelSpec, ...]:
+    return tuple(values)
+
+
+def _accelerators(values: Iterable[Accelerator]) -> tuple[Accelerator, ...]:
+    return tuple(values)
 
 
 def _is_name(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
@@ -87,14 +104,14 @@ class PipelineSpec:
 
     name: str = attrs.field(validator=_is_name)
     version: str = attrs.field(validator=_is_said)
-    needs: tuple[Need, ...] = attrs.field(converter=tuple)
+    needs: tuple[Need, ...] = attrs.field(converter=_needs)
     gives: Mapping[str, str] = attrs.field(validator=_outputs)
     pipeline: str = attrs.field(validator=_is_path)
     licence: str = attrs.field(validator=_is_said)
     config: str | None = attrs.field(default=None, validator=_is_path)
     summary: str = ""
-    models: tuple[ModelSpec, ...] = attrs.field(default=(), converter=tuple)
-    accelerators: tuple[Accelerator, ...] = attrs.field(default=(), converter=tuple)
+    models: tuple[ModelSpec, ...] = attrs.field(default=(), converter=_models)
+    accelerators: tuple[Accelerator, ...] = attrs.field(default=(), converter=_accelerators)
     batch: int = attrs.field(default=8, validator=attrs.validators.gt(0))
 
 
@@ -103,7 +120,7 @@ class FormatSpec:
     """A file format, as its plugin declares it. ``suffixes``: how file names of this format end, for reading."""
 
     name: str = attrs.field(validator=_is_name)
-    suffixes: tuple[str, ...] = attrs.field(converter=tuple)
+    suffixes: tuple[str, ...] = attrs.field(converter=_texts)
     format: str = attrs.field(validator=_is_path)
     summary: str = ""
 

@@ -1,0 +1,182 @@
+"""`Annotator`: pipelines, their settings and a device, ready to be given files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from videoannotator.data.result import Result
+from videoannotator.decode.probing import probe
+from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
+from videoannotator.discover.models import ModelStore
+from videoannotator.errors import ConfigError, PipelineError, PlanError, nearest
+from videoannotator.run.events import Event, Failed, Finished, Progress
+from videoannotator.run.plan import Plan, PlannedModel, make_plan, ordered, planned_model
+from videoannotator.run.progress import Bar, ProgressOption
+from videoannotator.run.resources import ResourceManager
+from videoannotator.run.runner import Run
+from videoannotator.run.worker import Cancel
+
+__all__ = ["Annotator"]
+
+
+class Annotator:
+    """Runs pipelines over files.
+
+    ``pipelines``: names; ``None`` takes every installed pipeline whose models are on this disk (`left_out` says which
+    were not taken, and why).
+    ``config``: settings by pipeline name, as plain values or as the pipeline's config object.
+    ``device``: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+    ``download``: may models that are not on this disk be fetched? By default yes for pipelines named in
+    ``pipelines`` (naming one is consent to the download its plan announces), and no otherwise. Never gated ones.
+    ``catalog``: what to choose from; by default everything installed.
+
+    Raises `UnknownPipelineError`, `ConfigError` (before any model is loaded), `PlanError`, `DeviceError`.
+
+    >>> settings = {"scene_detection": {"threshold": 30.0}}
+    >>> with Annotator(["scene_detection"], config=settings) as annotator:  # doctest: +SKIP
+    ...     result = annotator.annotate("session01.mp4")
+    """
+
+    def __init__(
+        self,
+        pipelines: Sequence[str] | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        download: bool | None = None,
+        catalog: Catalog | None = None,
+    ) -> None:
+        if isinstance(pipelines, str):
+            raise PlanError(f"pipelines is a list of names: [{pipelines!r}]")
+        self.catalog = catalog if catalog is not None else _installed()
+        self._store = ModelStore(download=pipelines is not None if download is None else download)
+        self._resources = ResourceManager(device)
+        self._config = dict(config or {})
+        self.left_out: dict[str, str] = {}
+        self.pipelines = tuple(dict.fromkeys(pipelines)) if pipelines is not None else self._ready()
+        chosen = [entry.spec.name for entry, _, _ in ordered(self.catalog, self.pipelines, self._config)]
+        for name in self._config:
+            if name not in chosen and name not in self.left_out:
+                raise ConfigError(f"{name}: settings for a pipeline that does not run{nearest(name, chosen)}")
+        self._running: set[Cancel] = set()
+        self._closed = False
+
+    def _ready(self) -> tuple[str, ...]:
+        """Installed pipelines whose models, and those of the pipelines they need, are on this disk."""
+        ready = []
+        for name in self.catalog.pipelines:
+            reasons = [
+                reason
+                for entry, settings, _ in ordered(self.catalog, [name], self._config)
+                if (reason := self._absent(entry, planned_model(entry, settings, self._store)))
+            ]
+            if reasons:
+                self.left_out[name] = "; ".join(reasons)
+            else:
+                ready.append(name)
+        return tuple(ready)
+
+    def _absent(self, entry: PipelineEntry, model: PlannedModel | None) -> str | None:
+        if entry.plugin.missing:
+            return f"not installed: {', '.join(entry.plugin.missing)}"
+        if model is None or model.present or self._store.download:
+            return None
+        return f"its model is not on this disk: {model}"
+
+    def plan(self, path: str | PathLike[str], *, start: float | None = None, end: float | None = None) -> Plan:
+        """What a run would do: pipelines, order, models, device. Nothing is loaded; print it.
+
+        ``start``, ``end``: seconds on the file's clock. Raises `MediaError` and `DataError`.
+        """
+        self._open()
+        return make_plan(
+            self.catalog,
+            probe(path),
+            self.pipelines,
+            configs={n: c for n, c in self._config.items() if n not in self.left_out},
+            store=self._store,
+            resources=self._resources,
+            start=start,
+            end=end,
+        )
+
+    def stream(
+        self, path: str | PathLike[str], *, start: float | None = None, end: float | None = None
+    ) -> Iterator[Event]:
+        """Run, and give what happens as it happens: progress, rows, failures, and at last `Finished` with the result.
+
+        Closing the iterator cancels the run. Raises `MediaError` before the first event when the file cannot be opened.
+        """
+        plan = self.plan(path, start=start, end=end)
+        return self._events(plan)
+
+    def _events(self, plan: Plan) -> Iterator[Event]:
+        cancel = Cancel()
+        self._running.add(cancel)
+        try:
+            yield from Run(plan, self._store, cancel).events()
+        finally:
+            self._running.discard(cancel)
+
+    def annotate(
+        self,
+        path: str | PathLike[str],
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        progress: ProgressOption = True,
+        on_error: Literal["record", "raise"] = "record",
+    ) -> Result:
+        """Run all pipelines over a file, or over ``[start, end)`` seconds of it.
+
+        ``progress``: True shows a bar, False nothing, a callable is given `Progress` values.
+        ``on_error``: what to do when a pipeline fails: ``"record"`` a `Failure` in the result and go on, or
+        ``"raise"`` a `PipelineError` and stop.
+
+        Raises `MediaError` when the file cannot be opened, `CancelledError` after `cancel`.
+        """
+        if on_error not in ("record", "raise"):
+            raise ConfigError(f"on_error is 'record' or 'raise', got {on_error!r}")
+        events = self.stream(path, start=start, end=end)
+        with Bar(progress, str(path)) as bar:
+            for event in events:
+                if isinstance(event, Progress):
+                    bar.show(event)
+                elif isinstance(event, Failed) and on_error == "raise":
+                    events.close()  # type: ignore[attr-defined]  # a generator; stops every thread of the run
+                    raise PipelineError(event.failure)
+                elif isinstance(event, Finished):
+                    return event.result
+        raise PlanError("the run ended without a result; this is a fault of videoannotator, please report it")
+
+    def cancel(self) -> None:
+        """Stop every run of this annotator, from any thread; each raises `CancelledError` within a batch."""
+        for cancel in tuple(self._running):
+            cancel.set()
+
+    def close(self) -> None:
+        """Stop what runs and take no more files."""
+        self.cancel()
+        self._closed = True
+
+    def _open(self) -> None:
+        if self._closed:
+            raise PlanError("this Annotator is closed; make a new one")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Annotator({list(self.pipelines)!r}, device={self._resources.device!r})"
+
+
+def _installed() -> Catalog:
+    return catalog()

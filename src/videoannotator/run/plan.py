@@ -1,0 +1,219 @@
+"""The plan: which pipelines, in which order, with which models, on which device. Nothing is loaded to make it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from videoannotator.data.media import MediaInfo
+from videoannotator.data.needs import Audio, Frames, Need, Output
+from videoannotator.data.outcome import Failure
+from videoannotator.data.time import TimeSpan
+from videoannotator.discover.catalog import Catalog, PipelineEntry
+from videoannotator.discover.config import config_of, needs_of
+from videoannotator.discover.models import ModelStore
+from videoannotator.errors import DataError, PlanError
+from videoannotator.run.resources import Lease, ResourceManager
+
+__all__ = ["Plan", "PlannedModel", "PlannedPipeline", "make_plan", "ordered", "planned_model"]
+
+
+@attrs.frozen
+class PlannedModel:
+    """Weights a pipeline will use. ``present``: on this disk now. ``size``: bytes, None when not declared."""
+
+    name: str
+    present: bool
+    source: str | None = None
+    licence: str | None = None
+    size: int | None = None
+    gated: bool = False
+
+    def __str__(self) -> str:
+        licence = f", {self.licence}" if self.licence else ""
+        if self.present:
+            return f"{self.name} (on disk{licence})"
+        if self.source is None:
+            return f"{self.name} (no such file, and no model of that name)"
+        size = f", {self.size / 1e6:.1f} MB" if self.size else ""
+        return f"{self.name} ({'gated' if self.gated else 'not on disk'}{size}{licence}): {self.source}"
+
+
+@attrs.frozen
+class PlannedPipeline:
+    """A pipeline as it will run. ``problem``: why this file cannot be given to it, None when it can."""
+
+    entry: PipelineEntry
+    config: Any
+    needs: tuple[Need, ...]
+    stage: int
+    lease: Lease
+    model: PlannedModel | None = None
+    problem: Failure | None = None
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.entry.spec.name
+
+    @property
+    def frames(self) -> Frames | None:
+        """The pictures it asks for."""
+        return next((n for n in self.needs if isinstance(n, Frames)), None)
+
+    @property
+    def audio(self) -> Audio | None:
+        """The sound it asks for."""
+        return next((n for n in self.needs if isinstance(n, Audio)), None)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The other pipelines' rows it asks for."""
+        return tuple(n for n in self.needs if isinstance(n, Output))
+
+
+@attrs.frozen
+class Plan:
+    """What a run will do, in order. ``str(plan)`` is for people."""
+
+    media: MediaInfo
+    span: TimeSpan
+    pipelines: tuple[PlannedPipeline, ...]
+
+    @property
+    def stages(self) -> tuple[tuple[PlannedPipeline, ...], ...]:
+        """Pipelines that run side by side, stage by stage; a later stage reads the rows of earlier ones."""
+        last = max((p.stage for p in self.pipelines), default=-1)
+        return tuple(tuple(p for p in self.pipelines if p.stage == s) for s in range(last + 1))
+
+    @property
+    def to_fetch(self) -> tuple[PlannedModel, ...]:
+        """Models that are not on this disk."""
+        return tuple(p.model for p in self.pipelines if p.model is not None and not p.model.present)
+
+    def __str__(self) -> str:
+        lines = [f"{self.media.path} {self.span}", f"  {_media(self.media)}"]
+        lines += [f"  note: {notice}" for notice in self.media.notices]
+        for planned in self.pipelines:
+            spec = planned.entry.spec
+            lines.append(f"{planned.stage + 1}. {spec.name} {spec.version} ({spec.licence}) on {planned.lease.device}")
+            lines.append(f"   reads {', '.join(_need(n) for n in planned.needs) or 'nothing'}")
+            rows = {output: path.rpartition(":")[2] for output, path in spec.gives.items()}
+            lines.append(f"   gives {', '.join(f'{output} ({name})' for output, name in rows.items())}")
+            if planned.model:
+                lines.append(f"   model {planned.model}")
+            if planned.problem:
+                lines.append(f"   cannot run: {planned.problem.message}")
+        return "\n".join(lines)
+
+
+def _media(media: MediaInfo) -> str:
+    parts = []
+    if media.video:
+        rate = f"{float(media.video.average_rate):.3f} per second" if media.video.average_rate else "rate unknown"
+        kind = "variable" if media.video.clock.variable else "constant"
+        video, frames = media.video, len(media.video.clock)
+        parts.append(f"{video.codec} {video.width}x{video.height}, {frames} frames, {rate}, {kind}")
+    if media.audio:
+        parts.append(f"{media.audio.codec} {media.audio.sample_rate} Hz, {media.audio.channels} channels")
+    return "; ".join(parts)
+
+
+def _need(need: Need) -> str:
+    if isinstance(need, Frames):
+        size = f" {need.width or 'any'}x{need.height or 'any'}" if need.width or need.height else ""
+        rate = f" at {need.rate:g} per second" if need.rate else ""
+        return f"{'frames' if rate else 'every frame'}{size}{rate} ({need.color})"
+    if isinstance(need, Audio):
+        return f"sound at {need.rate} Hz"
+    return f"rows of {need.pipeline}{' if it runs' if need.optional else ''}"
+
+
+def ordered(catalog: Catalog, names: Sequence[str], configs: Mapping[str, Any]) -> list[tuple[PipelineEntry, Any, int]]:
+    """The named pipelines and those they need, each with its settings and stage, in the order they run.
+
+    Raises `UnknownPipelineError`, `ConfigError`, and `PlanError` when pipelines need each other in a circle.
+    """
+    done: dict[str, tuple[PipelineEntry, Any, int]] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> int:
+        if name in path:
+            raise PlanError(f"pipelines need each other in a circle: {' -> '.join((*path, name))}")
+        if name in done:
+            return done[name][2]
+        entry = catalog.pipeline(name)
+        config = config_of(entry.spec, configs.get(name))
+        before = [
+            need.pipeline
+            for need in needs_of(entry.spec, config)
+            if isinstance(need, Output) and (not need.optional or need.pipeline in names)
+        ]
+        stage = 1 + max((visit(other, (*path, name)) for other in before), default=-1)
+        done[name] = (entry, config, stage)
+        return stage
+
+    for name in names:
+        visit(name, ())
+    return sorted(done.values(), key=lambda item: item[2])
+
+
+def planned_model(entry: PipelineEntry, config: Any, store: ModelStore) -> PlannedModel | None:
+    """The weights a pipeline will use under these settings; None for one without a setting ``weights``."""
+    name = getattr(config, "weights", None)
+    if not isinstance(name, str):
+        return None
+    present = store.present(name, entry.spec.models)
+    spec = next((m for m in entry.spec.models if m.name == name), None)
+    if spec is None:
+        return PlannedModel(name=name, present=present)
+    return PlannedModel(name, present, spec.source, spec.licence, spec.size, spec.gated)
+
+
+def make_plan(
+    catalog: Catalog,
+    media: MediaInfo,
+    names: Sequence[str],
+    *,
+    configs: Mapping[str, Any],
+    store: ModelStore,
+    resources: ResourceManager,
+    start: float | None = None,
+    end: float | None = None,
+) -> Plan:
+    """Plan a run. Pure: reads the catalog and looks whether model files exist, imports no pipeline.
+
+    Raises `PlanError`, `UnknownPipelineError`, `ConfigError`, `DeviceError`; `DataError` for a span outside the file.
+    """
+    found = ordered(catalog, names, configs)
+    span = _span(media, start, end)
+    leases: dict[str, Lease] = {}
+    for stage in {stage for _, _, stage in found}:
+        leases.update(resources.leases([entry.spec for entry, _, at in found if at == stage]))
+    planned = []
+    for entry, config, stage in found:
+        needs = needs_of(entry.spec, config)
+        model = planned_model(entry, config, store)
+        problem = _problem(media, entry.spec.name, needs)
+        planned.append(PlannedPipeline(entry, config, needs, stage, leases[entry.spec.name], model, problem))
+    return Plan(media, span, tuple(planned))
+
+
+def _span(media: MediaInfo, start: float | None, end: float | None) -> TimeSpan:
+    span = TimeSpan(
+        start if start is not None else 0.0, min(end, media.duration) if end is not None else media.duration
+    )
+    if span.duration <= 0 and media.duration > 0:
+        raise DataError(
+            f"start={start}, end={end}: nothing of {media.path} lies there; it is {media.duration:.3f} s long"
+        )
+    return span
+
+
+def _problem(media: MediaInfo, name: str, needs: Sequence[Need]) -> Failure | None:
+    if media.video is None and any(isinstance(n, Frames) for n in needs):
+        return Failure("no_video", "the file has no pictures; leave this pipeline out for it", pipeline=name)
+    if media.audio is None and any(isinstance(n, Audio) for n in needs):
+        return Failure("no_audio", "the file has no sound; leave this pipeline out for it", pipeline=name)
+    return None

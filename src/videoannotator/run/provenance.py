@@ -1,0 +1,54 @@
+"""With what a result was made, read from the running process."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import av
+
+from videoannotator.data.outcome import PipelineRecord, Provenance
+from videoannotator.run.plan import Plan
+
+__all__ = ["provenance_of"]
+
+
+def provenance_of(plan: Plan, media_sha256: str, records: Iterable[PipelineRecord]) -> Provenance:
+    """The provenance of a finished run."""
+    records = tuple(records)
+    return Provenance(
+        media_name=Path(plan.media.path).name,
+        media_sha256=media_sha256,
+        videoannotator=version("videoannotator"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        span=plan.span,
+        pipelines=records,
+        decoder={"av": av.__version__, **{k: ".".join(map(str, v)) for k, v in sorted(av.library_versions.items())}},
+        libraries=_libraries({"videoannotator", *(r.plugin for r in records)}),
+        platform={"system": platform.platform(), "machine": platform.machine(), "python": sys.version.split()[0]},
+    )
+
+
+def _libraries(distributions: Iterable[str]) -> dict[str, str]:
+    """Installed versions of these distributions and of what they require directly."""
+    names = set(distributions)
+    for name in tuple(names):
+        try:
+            needed = requires(name) or []
+        except PackageNotFoundError:
+            continue
+        for requirement in needed:
+            if match := re.match(r"[A-Za-z0-9._-]+", requirement):
+                names.add(match.group())
+    versions = {}
+    for name in sorted(names):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
