@@ -21,6 +21,8 @@ _TOLERANCE = 0.25
 
 def _declared_end(stream: Any) -> Fraction | None:
     """When the stream ends by its header, in seconds of the container's time."""
+    if stream.type == "video" and "avi" in stream.container.format.name and stream.frames and stream.average_rate:
+        return Fraction(stream.frames / stream.average_rate)  # FFmpeg shortens the duration of a truncated AVI
     if stream.duration is not None and stream.time_base:
         return (start_of(stream) or Fraction(0)) + Fraction(stream.duration * stream.time_base)
     parts = stream.metadata.get("DURATION", "").split(":")  # Matroska, "00:01:02.345000000", counted from 0
@@ -34,6 +36,7 @@ def _declared_end(stream: Any) -> Fraction | None:
 def missing_end(container: InputContainer, info: MediaInfo) -> TimeSpan | None:
     """The span that the header promises and the file does not hold; None when all is there.
 
+    It starts at the end of the last picture; at the end of the sound where only sound is missing.
     ``container``: the open file; ``info``: what its packets told.
     """
     if not _HONEST & set(container.format.name.split(",")):
@@ -63,4 +66,4 @@ def missing_end(container: InputContainer, info: MediaInfo) -> TimeSpan | None:
     gaps = [(p, t) for p, t in zip(promised, there, strict=True) if p - t > max(steps)]
     if not gaps:
         return None
-    return TimeSpan(max(0.0, min(t for _, t in gaps)), max(p for p, _ in gaps))
+    return TimeSpan(max(0.0, gaps[0][1]), max(p for p, _ in gaps))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
 
+import attrs
 import av.error
 import numpy as np
 from av.container import InputContainer
@@ -34,7 +34,7 @@ from videoannotator.errors import NoAudioError, NoVideoError
 
 __all__ = ["DecodePass", "Picture"]
 
-_log = logging.getLogger(__name__)
+_UNKNOWN = "the decoder gave no picture for them"
 
 
 class Picture:
@@ -84,8 +84,8 @@ class DecodePass:
 
     ``frames``: what is asked of the pictures; ``audio``: what is asked of the sound; ``span``: the stretch to look at,
     the whole file when None. The file is opened once, here. Iteration gives each `Picture` that at least one need
-    samples, in presentation order. ``audio_track`` is complete when iteration has ended (with ``frames=()`` iteration gives
-    nothing, and only the sound is read). Failures of decoding are collected in ``failures`` and never raised: the
+    samples, in presentation order. ``audio_track`` is complete when iteration has ended (with ``frames=()`` it
+    gives nothing, and only the sound is read). Failures of decoding are collected in ``failures`` and never raised: the
     other frames come.
 
     Frames that the decoder itself marks as damaged (their data was broken and it guessed) are not handed over. Where
@@ -178,7 +178,7 @@ class DecodePass:
                 try:
                     decoded: list[VideoFrame] = packet.decode()
                 except av.error.FFmpegError as error:
-                    last_error = error.strerror
+                    last_error = self._explain(error.strerror or "unknown error")
                     indexer.lost()
                     continue
                 for frame in decoded:
@@ -189,8 +189,10 @@ class DecodePass:
                     if frame.is_corrupt:
                         last_error = last_error or "its data is damaged"
                         continue
-                    self._missed(expected, index, last_error)
-                    last_error, expected = None, index + 1
+                    if index > expected:
+                        self._missed(expected, index, last_error)
+                        last_error = None
+                    expected = index + 1
                     self._saw(index)
                     picture = self._as_picture(index, frame)
                     if picture is not None:
@@ -220,6 +222,14 @@ class DecodePass:
             self._converter = Converter(frame_orientation(frame))
         return Picture(index, float(self._times[index]), wanted, frame, self._looks, self._converter)
 
+    def _explain(self, reason: str) -> str | None:
+        """Threads of the decoder may report an error after the gap it made. What remains to be explained later."""
+        if not self._failures or _UNKNOWN not in self._failures[-1].message:
+            return reason
+        last = self._failures.pop()
+        self._failures.append(attrs.evolve(last, message=last.message.replace(_UNKNOWN, reason)))
+        return None
+
     def _saw(self, index: int) -> None:
         if self._seen and self._seen[-1][1] == index - 1:
             self._seen[-1] = (self._seen[-1][0], index)
@@ -232,8 +242,10 @@ class DecodePass:
             return
         times = self._times
         end = float(times[stop]) if stop < len(times) else self._clock.end
-        why = reason or "the decoder gave no picture for them"
-        message = f"{stop - first} frame(s) from {first} on could not be decoded: {why}"
+        message = (
+            f"{stop - first} frame(s) from {first} on could not be decoded: {reason or _UNKNOWN}; "
+            "frames after them, up to the next key frame, may show traces of this"
+        )
         self._failures.append(Failure("decode_error", message, TimeSpan(float(times[first]), end)))
 
     def _finish(self) -> None:

@@ -61,6 +61,7 @@ class _Read:
 
     pts: list[int | None] = attrs.Factory(list)
     dts: list[int | None] = attrs.Factory(list)
+    hidden: int = 0
     last: tuple[int, int] = (-(2**63), 0)
     first: VideoFrame | None = None
     tried: int = 0
@@ -72,6 +73,7 @@ class _Read:
         if self.first is None and self.tried < _FIRST_PACKETS:
             self.first = _decoded(packet)
             self.tried += 1
+        self.hidden += packet.is_discard
         if holds_picture(packet, stream.codec_context.name):
             self.pts.append(packet.pts)
             self.dts.append(packet.dts)
@@ -126,7 +128,7 @@ def probe(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> MediaIn
                 f"more than the limit of {max_pixels}.",
                 path=path,
             )
-        return attrs.evolve(info, notices=_notices(container, info, read.first))
+        return attrs.evolve(info, notices=_notices(container, info, read))
 
 
 def _media_info(
@@ -236,8 +238,8 @@ def _video_info(picture: VideoStream, clock: FrameClock, first: VideoFrame | Non
     )
 
 
-def _notices(container: InputContainer, info: MediaInfo, first: VideoFrame | None) -> tuple[str, ...]:
-    said = []
+def _notices(container: InputContainer, info: MediaInfo, read: _Read) -> tuple[str, ...]:
+    said, first = [], read.first
     cut = missing_end(container, info)
     if cut is not None:
         said.append(
@@ -248,7 +250,7 @@ def _notices(container: InputContainer, info: MediaInfo, first: VideoFrame | Non
         return tuple(said)
     if video.clock.repair is not None:
         said.append(f"Frame times were repaired: {video.clock.repair}.")
-    if video.declared_frames is not None and video.declared_frames != len(video.clock):
+    if video.declared_frames is not None and video.declared_frames != len(video.clock) + read.hidden:
         said.append(f"The header promises {video.declared_frames} frames; {len(video.clock)} are there.")
     if first is None:
         said.append("No picture could be decoded at the beginning; rotation and colour are not known.")

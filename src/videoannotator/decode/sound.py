@@ -32,8 +32,8 @@ class SoundCollector:
     first sound, used where packets carry no times.
 
     Samples follow each other as decoded. Where the container's times leave a hole of more than 40 ms, silence is put
-    in, so that sample ``k`` is heard at ``track.start + k / rate``. Sound whose times run behind its samples is kept as it
-    is: nothing is cut. A packet that cannot be decoded is such a hole, and a `Failure`.
+    in, so that sample ``k`` is heard at ``track.start + k / rate``. Sound whose times run behind its samples is kept
+    as it is: nothing is cut. A packet that cannot be decoded is such a hole, and a `Failure`.
     """
 
     def __init__(self, rate: int, span: TimeSpan, origin: float, start: float) -> None:
