@@ -133,7 +133,8 @@ def _array_column(column: Column, values: Any) -> pa.Array:
         values = from_arrow(column, _one_chunk(values))
     if isinstance(values, np.ndarray) and values.dtype != object:
         if values.ndim != len(column.shape) + 1:
-            raise DataError(f"{column.name} {column.problem(values)}")
+            wanted = ", ".join(["rows", *("any" if n is None else str(n) for n in column.shape)])
+            raise DataError(f"{column.name} must be an array of shape ({wanted}), got shape {values.shape}")
         items: list[NDArray[Any] | None] = list(values.astype(column.dtype, copy=False))
     else:
         items = [column.tidy(v) for v in values]

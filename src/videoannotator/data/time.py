@@ -44,6 +44,10 @@ class TimeSpan:
         return f"[{self.start:.3f}, {self.end:.3f}) s"
 
 
+_EXACT = 2**53
+"""Whole numbers below this are exact in float64."""
+
+
 def _pts(values: object) -> NDArray[np.int64]:
     array = np.array(values, dtype=np.int64)
     array.flags.writeable = False
@@ -105,10 +109,13 @@ class FrameClock:
     @property
     def times(self) -> NDArray[np.float64]:
         """Seconds on the file's clock, float64, shape (frames,)."""
-        # exact integers first: ticks minus origin stay below 2**53 for any real file
         scale = self.time_base / self.origin.denominator
-        ticks = self.pts * self.origin.denominator - self.origin.numerator
-        return ticks * scale.numerator / scale.denominator
+        furthest = max((abs(int(self.pts[0])), abs(int(self.pts[-1])))) if len(self) else 0
+        reach = (furthest * self.origin.denominator + abs(self.origin.numerator)) * scale.numerator
+        if reach < _EXACT and scale.denominator < _EXACT:  # one rounding, in the division: what `seconds` gives
+            ticks = self.pts * self.origin.denominator - self.origin.numerator
+            return ticks * scale.numerator / np.float64(scale.denominator)
+        return np.array([self.seconds(int(p)) for p in self.pts], dtype=np.float64)
 
     @property
     def end(self) -> float:

@@ -1,0 +1,1 @@
+raise RuntimeError("the catalog must not import pipelines")

@@ -1,0 +1,6 @@
+import videoannotator as va
+
+
+@va.hookimpl
+def videoannotator_pipeline():
+    return []
