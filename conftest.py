@@ -63,9 +63,7 @@ def run_alone() -> RunAlone:
         needs = needs_of(spec, settings)
         frames = [need for need in needs if isinstance(need, Frames)]
         audio = next((need for need in needs if isinstance(need, Audio)), None)
-        context = Context(
-            media=media, span=span or media.span, threads=2, models=spec.models, report=reported.append
-        )
+        context = Context(media=media, span=span or media.span, threads=2, models=spec.models, report=reported.append)
         pipeline = load(spec.pipeline)(settings, context)
         given: dict[str, list[Table[Any]]] = {name: [] for name in spec.gives}
 

@@ -1,0 +1,86 @@
+"""The pipeline ``scene_detection``."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from videoannotator import FrameBatch, FrameClock, Pipeline, Shot, Table, VideoInfo
+from videoannotator.errors import NoVideoError
+from videoannotator_scene_detection.config import SceneDetectionConfig
+from videoannotator_scene_detection.detecting import CutFinder
+
+__all__ = ["SceneDetection", "average_rate"]
+
+
+def average_rate(video: VideoInfo) -> Fraction:
+    """Frames per second on average: as the file declares it, or from the clock where it declares nothing sound."""
+    clock = video.clock
+    if clock.source == "container" and video.average_rate is not None and video.average_rate > 0:
+        return video.average_rate
+    ticks = int(clock.pts[-1] - clock.pts[0]) + clock.duration if len(clock) else 1
+    return max(len(clock), 1) / (ticks * clock.time_base)
+
+
+class SceneDetection(Pipeline[SceneDetectionConfig]):
+    """Shots that follow each other without gap or overlap, from the first frame looked at to the end of the last.
+
+    ``Shot.score`` is what the detector compares with its threshold, at the frame that opens the shot: ``content``
+    and ``threshold`` 0..255, ``adaptive`` a ratio, ``hash`` a distance 0..1, ``histogram`` a correlation -1..1 (a
+    cut is where it is **low**).
+
+    Source: PySceneDetect (https://www.scenedetect.com), whose command gives the same cuts.
+    """
+
+    _clock: FrameClock
+    _finder: CutFinder
+
+    def setup(self) -> None:
+        """Make the detector. Raises `NoVideoError` when the file has no pictures."""
+        video = self.context.media.video
+        if video is None:
+            raise NoVideoError("there are no pictures in this file.", path=self.context.media.path)
+        self._clock = video.clock
+        self._finder = CutFinder(self.config, average_rate(video), video.clock.time_base)
+        self._frames: list[int] = []
+
+    def process(self, batch: FrameBatch) -> None:
+        """Show the detector a batch; shots are told at the end, because some detectors look back."""
+        for frame, picture in zip(batch.frame.tolist(), batch.pixels, strict=True):
+            self._frames.append(frame)
+            self._finder.add(self._tick(frame), picture)
+
+    def _tick(self, frame: int) -> int:
+        """Ticks since the first picture of the file: what PySceneDetect counts from."""
+        return int(self._clock.pts[frame] - self._clock.pts[0])
+
+    def finish(self) -> Table[Shot]:
+        """The shots."""
+        if not self._frames:
+            return Table.empty(Shot)
+        times, seen = self._clock.times, np.array(self._frames, dtype=np.int64)
+        opening = self._opening(seen)
+        last = int(seen[-1])
+        end_frames = [*opening[1:], last + 1]
+        end = float(times[last + 1]) if last + 1 < len(self._clock) else self._clock.end
+        if self.context.span.end > times[last]:
+            end = min(end, self.context.span.end)
+        return Table.of(
+            Shot,
+            start=times[opening],
+            end=[*times[opening[1:]], end],
+            start_frame=opening,
+            end_frame=end_frames,
+            score=[None, *(self._finder.score(self._tick(frame)) for frame in opening[1:])],
+        )
+
+    def _opening(self, seen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[int]:
+        """The frame that opens each shot. A cut between two frames, as fades have it, is put on the nearer one."""
+        since_first = (self._clock.pts[seen] - self._clock.pts[0]) * float(self._clock.time_base)
+        opening = [int(seen[0])]
+        for cut in self._finder.cuts():
+            frame = int(seen[np.argmin(np.abs(since_first - cut))])
+            if frame > opening[-1]:
+                opening.append(frame)
+        return opening
