@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 from videoannotator.data.outcome import Failure
 from videoannotator.data.result import Result
 from videoannotator.discover.catalog import catalog
-from videoannotator.errors import FormatError, UsageError, VideoAnnotatorError
+from videoannotator.errors import (
+    CancelledError,
+    ConfigError,
+    DeviceError,
+    FormatError,
+    PlanError,
+    PluginError,
+    UsageError,
+    VideoAnnotatorError,
+)
 from videoannotator.shell.main import Exit
 from videoannotator.shell.progress import watching
 from videoannotator.shell.request import Request
@@ -23,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_FORMATS", "annotate_files", "folders", "next_step", "show_plan", "summary"]
 
 DEFAULT_FORMATS = ("native", "coco", "webvtt", "rttm")
+
+_CONCERNS_ALL = (CancelledError, ConfigError, DeviceError, PlanError, PluginError, UsageError)
 
 _NEXT = {
     "no_audio": "It has nothing to listen to: leave the pipeline out with --pipelines for files without sound.",
@@ -47,25 +58,19 @@ def annotate_files(
         found.format(name)
     places = folders(_existing(videos), out)
     choice = request.choose(found)
-    _make_folder(out)
     worst = Exit.WELL
     with request.annotator(choice) as annotator:
+        _make_folder(out)
         for number, (video, folder) in enumerate(places.items(), start=1):
             say(f"{video}" if len(places) == 1 else f"[{number}/{len(places)}] {video}")
             try:
                 worst = max(worst, _annotate(annotator, video, request, folder, chosen_formats, sheet=sheet))
+            except _CONCERNS_ALL:
+                raise
             except VideoAnnotatorError as error:
-                if _concerns_all(error):
-                    raise
                 say(f"  failed: {error}")
                 worst = Exit.FAILED
     return worst
-
-
-def _concerns_all(error: VideoAnnotatorError) -> bool:
-    from videoannotator.errors import CancelledError, ConfigError, DeviceError, PlanError, PluginError
-
-    return isinstance(error, CancelledError | ConfigError | DeviceError | PlanError | PluginError | UsageError)
 
 
 def _annotate(

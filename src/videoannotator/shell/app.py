@@ -22,6 +22,7 @@ def _version() -> str:
 app = App(
     name="videoannotator",
     version=_version,
+    suppress_keyboard_interrupt=False,  # main() says it and gives the exit code
     help="Turn videos of people interacting into typed, time-aligned annotations.",
     help_epilogue="Exit codes: 0 all well, 1 something failed and the rest was done, 2 wrong usage, 130 interrupted.",
 )

@@ -114,7 +114,9 @@ def _foot_lines(result: Result) -> Iterator[tuple[str, Color]]:
     for notice in result.media.notices:
         yield f"note: {notice}", INK
     for record in result.provenance.pipelines:
-        models = ", ".join(f"{model.name} ({model.licence}, {model.sha256[:8]})" for model in record.models)
+        models = ", ".join(
+            f"{model.name} ({model.licence or 'licence not known'}, {model.sha256[:8]})" for model in record.models
+        )
         with_models = f" with {models}" if models else ""
         yield f"{record.name} {record.version}{with_models} on {record.device}", FAINT
     yield f"videoannotator {result.provenance.videoannotator}, {result.provenance.created}", FAINT

@@ -24,7 +24,7 @@ from videoannotator.shell.speaking import give, say
 
 __all__ = ["run_demo"]
 
-_TRUE: Color = (0, 158, 115)
+_TRUE: tuple[Color, Color] = (0, 158, 115), (110, 195, 165)
 
 
 def run_demo(out: Path, material: Path | None, assignments: Sequence[str]) -> int:
@@ -91,6 +91,6 @@ def _tell_next(out: Path, sheet: Path, installed: Catalog, ran: Sequence[str]) -
 def _true_lanes(clip: DemoClip) -> list[Lane]:
     """What was put into the clip, drawn below what was found."""
     edges = [0.0, *clip.cuts, clip.duration]
-    shots = [Block(a, b, _TRUE) for a, b in pairwise(edges)]
-    speech = [Block(span.start, span.end, _TRUE) for span in clip.speech]
+    shots = [Block(a, b, _TRUE[n % 2]) for n, (a, b) in enumerate(pairwise(edges))]
+    speech = [Block(span.start, span.end, _TRUE[0]) for span in clip.speech]
     return [Lane("shots put in", tuple(shots), slim=True), Lane("speech put in", tuple(speech), slim=True)]
