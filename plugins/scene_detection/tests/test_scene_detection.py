@@ -24,11 +24,11 @@ from videoannotator.discover.config import config_of
 from videoannotator.discover.pipeline import Context
 from videoannotator.errors import ConfigError
 from videoannotator_scene_detection import videoannotator_pipelines
-from videoannotator_scene_detection.config import SceneDetectionConfig
+from videoannotator_scene_detection.config import DetectorName, SceneDetectionConfig
 from videoannotator_scene_detection.pipeline import SceneDetection
 
 (SPEC,) = videoannotator_pipelines()
-_COMMANDS = {
+_COMMANDS: dict[DetectorName, str] = {
     "content": "detect-content",
     "adaptive": "detect-adaptive",
     "hash": "detect-hash",
@@ -37,7 +37,7 @@ _COMMANDS = {
 }
 
 
-def _command(video: Path, folder: Path, detector: str, *options: str) -> list[tuple[float, float]]:
+def _command(video: Path, folder: Path, detector: DetectorName, *options: str) -> list[tuple[float, float]]:
     """Shots of the ``scenedetect`` command: start and end in seconds since the first picture, to the millisecond."""
     run = [sys.executable, "-m", "scenedetect", "-q", "-i", str(video), _COMMANDS[detector], *options]
     subprocess.run([*run, "list-scenes", "-q", "-s", "-o", str(folder), "-f", "scenes"], check=True, timeout=120)
@@ -64,7 +64,7 @@ def _compare(ran: Any, expected: list[tuple[float, float]]) -> None:
 @pytest.mark.parametrize("detector", list(_COMMANDS))
 @pytest.mark.parametrize("name", ["shot_change.mp4", "speech_on_stage.mp4", "face_expressions.mp4"])
 def test_shots_are_those_of_the_scenedetect_command(
-    assets: Path, tmp_path: Path, run_alone: Any, name: str, detector: str
+    assets: Path, tmp_path: Path, run_alone: Any, name: str, detector: DetectorName
 ) -> None:
     video = assets / "video" / name
     _compare(run_alone(SPEC, video, {"detector": detector}), _command(video, tmp_path, detector))
@@ -82,7 +82,7 @@ def test_shots_are_those_of_the_scenedetect_command(
     ],
 )
 def test_shots_are_those_of_the_command_with_other_settings(
-    assets: Path, tmp_path: Path, run_alone: Any, name: str, detector: str, threshold: float, shortest: float
+    assets: Path, tmp_path: Path, run_alone: Any, name: str, detector: DetectorName, threshold: float, shortest: float
 ) -> None:
     video = assets / "video" / name
     expected = _command(video, tmp_path, detector, "-t", str(threshold), "-m", f"{shortest}s")
@@ -154,7 +154,7 @@ def _show(pipeline: SceneDetection, frames: list[int], colors: list[int], batch:
         index = np.array(frames[begin : begin + batch])
         levels = np.array(colors[begin : begin + batch], dtype=np.uint8)
         pixels = np.ones((len(index), 24, 32, 3), np.uint8) * levels[:, None, None, None]
-        assert pipeline.process(FrameBatch(index, clock.times[index], pixels, "bgr", 32, 24)) is None
+        pipeline.process(FrameBatch(index, clock.times[index], pixels, "bgr", 32, 24))
     return pipeline.finish()
 
 
