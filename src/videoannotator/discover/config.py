@@ -70,6 +70,8 @@ def _value(hint: Any, value: Any, path: str) -> Any:
         return _build(plain, value, path)
     if get_origin(plain) is Literal and value not in (*get_args(plain), *((None,) if _optional(hint) else ())):
         raise ConfigError(f"{path} must be {_describe(hint)}, got {value!r}")
+    if get_origin(plain) in (list, tuple) and isinstance(value, str):  # text is a sequence, too: of its letters
+        raise ConfigError(f"{path} must be {_describe(hint)}, got {value!r}")
     try:
         return converter.structure(value, hint)
     except (VideoAnnotatorError, cattrs.BaseValidationError, ValueError, TypeError) as error:
