@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
@@ -11,11 +11,17 @@ from hypothesis.extra import numpy as npst
 from videoannotator.data.columns import Column, Range, columns_of, rules_of
 from videoannotator.data.table import Table
 
-__all__ = ["rows", "tables", "values"]
+__all__ = ["rows", "tables", "texts", "values"]
 
 T = TypeVar("T")
 
-_LONGEST = 4
+_LENGTHS = (0, 1, 3, 17)
+_AWKWARD = ("", " ", "مرحبا", "你好。", "👩‍👧 café", "a & <b> --> c\n\nd\r\n", "NA", "=1+1", '"x", y', "NOTE", "%41")
+
+
+def texts() -> st.SearchStrategy[str]:
+    """Text of any script, and what file formats trip over."""
+    return st.sampled_from(_AWKWARD) | st.text(st.characters(codec="utf-8"), max_size=12)
 
 
 def _bounds(bounds: Range | None) -> tuple[float | None, float | None, bool, bool]:
@@ -33,7 +39,7 @@ def _numbers(column: Column) -> st.SearchStrategy[Any]:
         lowest = int(limits.min) if low is None else int(low) + low_open
         highest = int(limits.max) if high is None else int(high) - high_open
         return st.integers(lowest, highest)
-    width = 32 if column.dtype == "float32" else 16 if column.dtype == "float16" else 64
+    width: Literal[16, 32, 64] = 32 if column.dtype == "float32" else 16 if column.dtype == "float16" else 64
     return st.floats(
         low,
         high,
@@ -51,12 +57,12 @@ def values(column: Column) -> st.SearchStrategy[Any]:
         inner = rows(column.row) if column.row is not None else st.nothing()
         made: st.SearchStrategy[Any] = st.lists(inner, max_size=3).map(tuple)
     elif column.kind == "array":
-        first = st.integers(0, _LONGEST) if column.shape[0] is None else st.just(column.shape[0])
+        first = st.sampled_from(_LENGTHS) if column.shape[0] is None else st.just(column.shape[0])
         rest = tuple(n or 0 for n in column.shape[1:])
         elements = {"allow_nan": False, "allow_infinity": False} if column.dtype.startswith("float") else None
         made = first.flatmap(lambda n: npst.arrays(column.dtype, (n, *rest), elements=elements))
     elif column.kind == "str":
-        made = st.sampled_from(column.choices) if column.choices else st.text(st.characters(codec="utf-8"), max_size=12)
+        made = st.sampled_from(column.choices) if column.choices else texts()
     elif column.kind == "bool":
         made = st.booleans()
     else:
