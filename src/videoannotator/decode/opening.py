@@ -16,6 +16,7 @@ from typing import Any
 
 import av
 import av.error
+import av.stream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -146,6 +147,11 @@ def _check_streams(name: str, container: InputContainer, max_pixels: int) -> Non
         if not isinstance(stream, VideoStream) or stream.codec_context is None:
             continue
         width, height = stream.codec_context.width, stream.codec_context.height
+        if not width * height and not stream.disposition & av.stream.Disposition.attached_pic:
+            # above the limit some decoders give up before they tell the size
+            raise RefusedMediaError(
+                f"its pictures are above the limit of {max_pixels} pixels, or their size cannot be read.", path=name
+            )
         if width * height > max_pixels:
             raise RefusedMediaError(
                 f"its pictures have {width} x {height} = {width * height} pixels, more than the limit of {max_pixels}.",
