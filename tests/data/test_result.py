@@ -18,7 +18,9 @@ def result() -> va.Result:
     return va.Result(
         media=media,
         pipelines={
-            "scene_detection": va.PipelineResult("scene_detection", {"shots": shots}, va.Coverage((va.TimeSpan(0, 4),))),
+            "scene_detection": va.PipelineResult(
+                "scene_detection", {"shots": shots}, va.Coverage((va.TimeSpan(0, 4),))
+            ),
             "voice_activity": va.PipelineResult(
                 "voice_activity", {"speech": va.Table.empty(va.SpeechRegion)}, failures=(failed,)
             ),
@@ -33,7 +35,10 @@ def test_tables_are_attributes_and_pipelines_are_keys(result: va.Result) -> None
     assert list(result) == ["scene_detection", "voice_activity"]
     assert "scene_detection" in result
     assert "shots" in dir(result["scene_detection"])
-    assert [(p, o, len(t)) for p, o, t in result.tables()] == [("scene_detection", "shots", 1), ("voice_activity", "speech", 0)]
+    assert [(p, o, len(t)) for p, o, t in result.tables()] == [
+        ("scene_detection", "shots", 1),
+        ("voice_activity", "speech", 0),
+    ]
 
 
 def test_everything_that_failed_is_in_one_place(result: va.Result) -> None:

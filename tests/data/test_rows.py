@@ -60,11 +60,20 @@ def test_equal_rows_hash_alike_and_pickle(row_class: type[Any], data: st.DataObj
     [
         (lambda: va.Detection(0, 0.0, "person", 1.5, 0, 0, 1, 1), r"Detection\.score must be in \[0, 1\], got 1\.5"),
         (lambda: va.Detection(-1, 0.0, "person", 0.5, 0, 0, 1, 1), r"Detection\.frame must be in \[0, inf\), got -1"),
-        (lambda: va.Detection(0, 0.0, "person", 0.5, 9, 0, 1, 1), r"Detection\.x1 must be at most \.x2, got x1=9\.0, x2=1\.0"),
-        (lambda: va.Detection(0, float("nan"), "person", 0.5, 0, 0, 1, 1), r"Detection\.time must be finite .* got nan"),
+        (
+            lambda: va.Detection(0, 0.0, "person", 0.5, 9, 0, 1, 1),
+            r"Detection\.x1 must be at most \.x2, got x1=9\.0, x2=1\.0",
+        ),
+        (
+            lambda: va.Detection(0, float("nan"), "person", 0.5, 0, 0, 1, 1),
+            r"Detection\.time must be finite .* got nan",
+        ),
         (lambda: va.Detection(0, 0.0, 7, 0.5, 0, 0, 1, 1), r"Detection\.label must be text, got 7"),
         (lambda: va.Detection(0, 0.0, "person", None, 0, 0, 1, 1), r"Detection\.score is missing"),
-        (lambda: va.Detection(0, 0.0, "p", 0.5, 0, 0, 1, 1, keypoints=[[1, 2]]), r"shape \(any, 3\), got shape \(1, 2\)"),
+        (
+            lambda: va.Detection(0, 0.0, "p", 0.5, 0, 0, 1, 1, keypoints=[[1, 2]]),
+            r"shape \(any, 3\), got shape \(1, 2\)",
+        ),
         (lambda: va.Detection(True, 0.0, "p", 0.5, 0, 0, 1, 1), r"Detection\.frame must be int, got True"),
         (lambda: va.Detection(0, 0.0, "p", 0.5, 0, 0, 1, 1, keypoints="abc"), r"keypoints must be an array"),
         (lambda: va.Face(0, 0.0, 0.5, 0, 0, 1, 1, landmarks=np.zeros((4, 2))), r"shape \(5, 2\), got shape \(4, 2\)"),

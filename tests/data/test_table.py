@@ -135,7 +135,9 @@ def test_columns_are_checked(columns: dict[str, Any], says: str) -> None:
 
 def test_wrong_array_shapes_are_printed() -> None:
     common = {"frame": [0], "time": [0.0], "score": [0.5], "x1": [0], "y1": [0], "x2": [1], "y2": [1]}
-    with pytest.raises(DataError, match=r"Face\.landmarks must be an array of shape \(rows, 5, 2\), got shape \(1, 10\)"):
+    with pytest.raises(
+        DataError, match=r"Face\.landmarks must be an array of shape \(rows, 5, 2\), got shape \(1, 10\)"
+    ):
         va.Table.of(va.Face, **common, landmarks=np.zeros((1, 10)))
     with pytest.raises(DataError, match=r"got shape \(4, 2\)"):
         va.Table.of(va.Face, **common, landmarks=np.zeros((1, 4, 2)))

@@ -38,7 +38,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for plugin in sorted(p for p in PLUGINS.iterdir() if p.is_dir()):
         shutil.copytree(plugin, sources / plugin.name)
         target = str(folder / plugin.name)
-        command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", sys.executable]
+        command = [
+            sys.executable,
+            "-m",
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--python",
+            sys.executable,
+        ]
         subprocess.run([*command, "--target", target, str(sources / plugin.name)], check=True)
     return folder
 
@@ -98,8 +109,8 @@ def test_an_installed_plugin_runs_and_writes_its_format(site: Path, tmp_path: Pa
     script = """
 import sys
 import videoannotator as va
-from videoannotator.testing.clips import make_clip
-path = make_clip(sys.argv[1] + "/clip.mp4", frames=20, rate=10)
+from videoannotator.testing.clips import write_clip
+path = write_clip(sys.argv[1] + "/clip.mp4", frames=20, rate=10)
 with va.Annotator(["brightness"], config={"brightness": {"gain": 2.0}}) as annotator:
     result = annotator.annotate(path, progress=False)
 assert result.ok, result.failures

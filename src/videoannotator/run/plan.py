@@ -201,14 +201,13 @@ def make_plan(
 
 
 def _span(media: MediaInfo, start: float | None, end: float | None) -> TimeSpan:
-    span = TimeSpan(
-        start if start is not None else 0.0, min(end, media.duration) if end is not None else media.duration
-    )
-    if span.duration <= 0 and media.duration > 0:
+    first = 0.0 if start is None else start
+    last = media.duration if end is None else min(end, media.duration)
+    if not (0 <= first < last or first == last == 0):
         raise DataError(
             f"start={start}, end={end}: nothing of {media.path} lies there; it is {media.duration:.3f} s long"
         )
-    return span
+    return TimeSpan(first, last)
 
 
 def _problem(media: MediaInfo, name: str, needs: Sequence[Need]) -> Failure | None:

@@ -52,6 +52,7 @@ class Run:
         self._results: dict[str, PipelineResult] = {}
         self._workers: list[Worker] = []
         self._media_failures: dict[Failure, None] = {}
+        self._threads: list[threading.Thread] = []
         self._crash: BaseException | None = None
         self._frames = 0
         self._began = time.perf_counter()
@@ -72,10 +73,8 @@ class Run:
             yield Finished(self._result())
         finally:
             self.cancel.set()
-            hashing.join()
-            for worker in self._workers:
-                if worker.thread.ident is not None:
-                    worker.thread.join()
+            for thread in (hashing, *self._threads):
+                thread.join()
 
     def _hash(self) -> None:
         try:
@@ -95,10 +94,11 @@ class Run:
             yield PipelineDone(planned.name, 0.0)
         self._workers += workers
         feeder = threading.Thread(target=self._feed, args=(workers,), name="videoannotator:decode", daemon=True)
-        for worker in workers:
-            worker.thread.start()
-        feeder.start()
-        yield from self._watch([feeder, *(w.thread for w in workers)])
+        threads = [feeder, *(w.thread for w in workers)]
+        for thread in threads:
+            thread.start()
+            self._threads.append(thread)
+        yield from self._watch(threads)
         for worker in workers:
             self._results[worker.name] = worker.result()
 

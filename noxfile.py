@@ -1,0 +1,53 @@
+"""What a developer and CI run: ``nox`` for all of it, ``nox -s tests`` for one."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.4"
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = True
+
+CONSTRAINTS = ("-c", "constraints.txt")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and simple faults."""
+    session.install("ruff", *CONSTRAINTS)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict, on the library and on every plugin."""
+    session.install("-r", "requirements/light.txt", "mypy", "types-tqdm", "hypothesis", *CONSTRAINTS)
+    session.run("mypy")
+    for plugin in ("face_analysis", "person_tracking", "scene_detection", "voice_activity"):
+        session.run("mypy", f"plugins/{plugin}/src")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything installed, every test, and how much of the code they reach."""
+    session.install("-r", "requirements/all.txt", *CONSTRAINTS)
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env={"COVERAGE_PROCESS_START": "pyproject.toml"})
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site, every link checked."""
+    session.install("mkdocs>=1.6,<2", *CONSTRAINTS)
+    session.run("mkdocs", "build", "--strict", "--site-dir", "build/docs")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """One pass against the peers' own tools, one after the other; prints ratios."""
+    session.install("-r", "requirements/all.txt", *CONSTRAINTS)
+    session.run("python", "benchmarks/speed/one_pass.py", *session.posargs)

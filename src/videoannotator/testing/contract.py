@@ -1,0 +1,124 @@
+"""What every pipeline must hold, whoever wrote it; one call in a plugin's own tests::
+
+    from videoannotator.testing.contract import check_pipeline
+
+    def test_contract(tmp_path):
+        check_pipeline("brightness", tmp_path)
+
+The pipeline is run by a real `Annotator` over clips made on the spot: constant and variable rate, upright phone,
+one frame, no sound, silence. It raises `AssertionError` that says which clip and which promise was broken.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from videoannotator.data.columns import columns_of
+from videoannotator.data.media import MediaInfo
+from videoannotator.data.result import PipelineResult, Result
+from videoannotator.data.table import Table
+from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin, catalog
+from videoannotator.discover.config import config_of, config_schema, plain_config
+from videoannotator.discover.specs import PipelineSpec, load
+from videoannotator.run.annotator import Annotator
+from videoannotator.testing.clips import write_clip
+
+__all__ = ["catalog_of", "check_pipeline", "check_result", "check_spec", "clips"]
+
+_EXPECTED = {"silent": "no_audio", "one_frame": "no_audio"}
+"""Clips without a sound stream: a pipeline that needs sound must fail on them, with this kind, and on no other."""
+
+
+def clips(folder: Path) -> dict[str, Path]:
+    """The clips every pipeline is tried on, by name; written into ``folder``."""
+    uneven = [0, 40, 80, 200, 240, 400, 440, 480, 520, 1000]
+    return {
+        "plain": write_clip(folder / "plain.mp4", frames=12, rate=12, sound="tone"),
+        "variable": write_clip(folder / "variable.mkv", times=uneven, time_base=Fraction(1, 1000), sound="silence"),
+        "upright": write_clip(folder / "upright.mp4", frames=6, rate=12, size=(160, 120), rotation=90, sound="silence"),
+        "one_frame": write_clip(folder / "one_frame.mp4", frames=1, rate=25),
+        "silent": write_clip(folder / "silent.mp4", frames=6, rate=12),
+    }
+
+
+def catalog_of(*specs: PipelineSpec) -> Catalog:
+    """A catalog that holds just these pipelines, for trying one that is not installed."""
+    plugin = Plugin(name="testing", distribution="videoannotator", version="0")
+    return Catalog({spec.name: PipelineEntry(spec, plugin) for spec in specs}, {})
+
+
+def check_spec(spec: PipelineSpec) -> None:
+    """What it declares is there: the class, the row classes as tables, a config whose defaults are allowed."""
+    load(spec.pipeline)
+    for output, path in spec.gives.items():
+        assert columns_of(load(path)), f"{spec.name}.{output}: its rows have no columns"
+    settings = config_of(spec)
+    if settings is not None:
+        assert attrs.has(type(settings)), f"{spec.name}: its config is no attrs class"
+        assert config_of(spec, plain_config(settings)) == settings, (
+            f"{spec.name}: its settings do not survive plain values"
+        )
+        described = config_schema(type(settings))["properties"]
+        silent = [name for name, schema in described.items() if not schema.get("description")]
+        assert not silent, f"{spec.name}: settings without a help text: {', '.join(silent)}"
+    if spec.models:
+        assert isinstance(getattr(settings, "weights", None), str), f"{spec.name}: has models, but no setting 'weights'"
+
+
+def check_pipeline(
+    name: str, folder: Path, *, config: Mapping[str, Any] | None = None, catalog_: Catalog | None = None
+) -> dict[str, Result]:
+    """Check an installed pipeline (or one of ``catalog_``) with its settings ``config``; returns the results by clip.
+
+    ``folder``: where the clips are written, a test's ``tmp_path``.
+    """
+    found = catalog_ if catalog_ is not None else catalog()
+    check_spec(found.pipeline(name).spec)
+    results = {}
+    for clip, path in clips(folder).items():
+        before = threading.active_count()
+        with Annotator([name], config={name: config or {}}, catalog=found, download=False) as annotator:
+            first = annotator.annotate(path, progress=False)
+            second = annotator.annotate(path, progress=False)
+        where = f"{name} on the clip {clip!r}"
+        assert threading.active_count() == before, f"{where}: threads were left behind"
+        kinds = {failure.kind for failure in first.failures}
+        assert kinds <= {_EXPECTED.get(clip)}, f"{where}: {'; '.join(map(str, first.failures))}"
+        for output, table in first[name].tables.items():
+            assert second[name].tables[output] == table, f"{where}: two runs gave different rows for {output}"
+        check_result(first[name], first.media, where)
+        results[clip] = first
+    return results
+
+
+def check_result(result: PipelineResult, media: MediaInfo, where: str = "") -> None:
+    """Rows lie inside the file and inside what was covered; a pipeline that did not fail has covered something."""
+    if result.ok:
+        assert result.coverage.duration > 0, f"{where}: it did not fail, and has covered nothing"
+    for output, table in result.tables.items():
+        _check_times(table, media, f"{where}, {output}")
+        _check_frames(table, media, f"{where}, {output}")
+
+
+def _check_times(table: Table[Any], media: MediaInfo, where: str) -> None:
+    names = [name for name in ("time", "start", "end") if name in table.columns]
+    for name in names:
+        times = table.column(name)
+        late = times[(times < 0) | (times > media.duration + 1e-6)]
+        assert late.size == 0, f"{where}: {name} {late[:3]} lies outside the file, which lasts {media.duration} s"
+
+
+def _check_frames(table: Table[Any], media: MediaInfo, where: str) -> None:
+    if media.video is None or not {"frame", "time"} <= set(table.columns) or not len(table):
+        return
+    clock = media.video.clock
+    frames = table.column("frame")
+    assert frames.max() < len(clock), f"{where}: frame {frames.max()} of a file with {len(clock)} frames"
+    wrong = table.column("time") != clock.times[frames]
+    assert not wrong.any(), f"{where}: the time of frame {frames[wrong][:1]} is not the file's"

@@ -1,0 +1,70 @@
+"""The contract kit passes good pipelines and catches bad ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import videoannotator as va
+from tests.run.pipelines import CATALOG, SIGNAL, spec
+from videoannotator.testing.contract import catalog_of, check_pipeline, check_spec
+
+
+class Drifting(va.Pipeline[None]):
+    """Frame / rate instead of the file's own times."""
+
+    def process(self, batch: va.FrameBatch) -> Any:
+        return va.Table.of(
+            va.Detection, frame=batch.frame, time=batch.frame / 30, label="x", score=1.0, x1=0, y1=0, x2=1, y2=1
+        )
+
+
+class Moody(va.Pipeline[None]):
+    calls = 0
+
+    def process(self, batch: va.FrameBatch) -> Any:
+        Moody.calls += 1
+        return va.Table.of(va.Signal, time=batch.time, name="x", value=[float(Moody.calls)] * len(batch))
+
+
+class Late(va.Pipeline[None]):
+    def finish(self) -> Any:
+        return va.Table.of(va.Signal, time=[1e6], name="x", value=[1.0])
+
+
+def made(cls: str, *needs: Any, **more: Any) -> va.PipelineSpec:
+    import attrs
+
+    return attrs.evolve(spec("tried", "Quiet", *needs, **more), pipeline=f"{__name__}:{cls}")
+
+
+@pytest.mark.parametrize("name", ["watch", "quiet", "loudness"])
+def test_good_pipelines_pass(name: str, tmp_path: Path) -> None:
+    if name == "watch":  # its settings say nothing of themselves
+        with pytest.raises(AssertionError, match="settings without a help text: rate, width"):
+            check_pipeline(name, tmp_path, catalog_=CATALOG)
+    else:
+        results = check_pipeline(name, tmp_path, catalog_=CATALOG)
+        assert set(results) == {"plain", "variable", "upright", "one_frame", "silent"}
+
+
+@pytest.mark.parametrize(
+    ("cls", "needs", "gives", "says"),
+    [
+        ("Drifting", va.Frames(), {"x": "videoannotator.data.rows:Detection"}, "is not the file's"),
+        ("Moody", va.Frames(), {"x": SIGNAL}, "two runs gave different rows"),
+        ("Late", va.Audio(), {"x": SIGNAL}, "lies outside the file"),
+        ("NoSuchClass", va.Frames(), {"x": SIGNAL}, "cannot be imported"),
+    ],
+)
+def test_bad_pipelines_are_caught(cls: str, needs: Any, gives: dict[str, str], says: str, tmp_path: Path) -> None:
+    with pytest.raises((AssertionError, va.VideoAnnotatorError), match=says):
+        check_pipeline("tried", tmp_path, catalog_=catalog_of(made(cls, needs, gives=gives)))
+
+
+def test_models_need_the_setting_weights() -> None:
+    model = va.ModelSpec("m", "https://example.invalid/m", "MIT")
+    with pytest.raises(AssertionError, match="no setting 'weights'"):
+        check_spec(spec("tried", "Quiet", va.Frames(), models=[model]))
