@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.data.test_rows import CLASSES, Everything
 
 import videoannotator as va
-from tests.data.test_rows import CLASSES, Everything
 from videoannotator.errors import DataError
 from videoannotator.testing.strategies import rows, tables
 

@@ -15,6 +15,7 @@ PLUGINS = Path(__file__).parent / "plugins"
 
 LIST = """
 import json, sys
+import attrs
 import videoannotator as va
 try:
     found = va.catalog()
@@ -22,10 +23,10 @@ except va.VideoAnnotatorError as error:
     print(json.dumps({"error": type(error).__name__, "message": str(error)}))
 else:
     print(json.dumps({
-        "pipelines": {n: [e.plugin.distribution, e.plugin.version, list(e.plugin.missing)] for n, e in found.pipelines.items()},
+        "pipelines": {n: [*attrs.astuple(e.plugin)[1:3], list(e.plugin.missing)] for n, e in found.pipelines.items()},
         "formats": list(found.formats),
         "broken": {b.plugin.name: b.reason for b in found.broken},
-        "heavy": [m for m in ("torch", "cv2", "av", "pandas", "onnxruntime", "va_test_heavy.pipeline") if m in sys.modules],
+        "heavy": [m for m in ("torch", "cv2", "av", "pandas", "va_test_heavy.pipeline") if m in sys.modules],
     }))
 """
 

@@ -11,9 +11,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from tests.run.pipelines import CATALOG, Slow
 
 import videoannotator as va
-from tests.run.pipelines import CATALOG, Slow
 from videoannotator.decode.passes import DecodePass
 from videoannotator.errors import (
     CancelledError,
@@ -273,7 +273,7 @@ def test_wrong_names_and_settings_raise_before_anything_is_opened() -> None:
         va.Annotator(["person_tracking"], catalog=CATALOG)
     with pytest.raises(ConfigError, match=r"watch\.rat: no such setting"):
         va.Annotator(["watch"], config={"watch": {"rat": 5}}, catalog=CATALOG)
-    with pytest.raises(ConfigError, match="wach: settings for a pipeline that does not run .*did you mean 'watch'"):
+    with pytest.raises(ConfigError, match=r"wach: settings for a pipeline that does not run .*did you mean 'watch'"):
         va.Annotator(["watch"], config={"wach": {}}, catalog=CATALOG)
     with pytest.raises(PlanError, match=r"a list of names: \['watch'\]"):
         va.Annotator("watch", catalog=CATALOG)

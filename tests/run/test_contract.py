@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.run.pipelines import CATALOG, SIGNAL, spec
 
 import videoannotator as va
-from tests.run.pipelines import CATALOG, SIGNAL, spec
 from videoannotator.testing.contract import catalog_of, check_pipeline, check_spec
 
 

@@ -62,8 +62,8 @@ class FrameClock:
     ``time_base``: seconds per tick, exact. ``origin``: the tick count (in ``time_base``, may be fractional)
     of the file's time 0, which is the earlier of the first picture and the first sound.
     ``duration``: how long the last frame is shown, in ticks.
-    ``source``: ``"container"`` when the times are the file's own; ``"repaired"`` when the file carries none,
-    or carries times that jump back, and they were spread evenly; ``repair`` then says how.
+    ``source``: ``"container"`` when the times are the file's own; ``"repaired"`` when the file carries none, or
+    carries times that jump back; ``repair`` then says how they were found.
 
     Time in seconds is ``(pts - origin) * time_base``, float64.
     """
