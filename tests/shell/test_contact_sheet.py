@@ -1,0 +1,174 @@
+"""The contact sheet: the right frames, boxes in the right place, lanes that tell the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from videoannotator.data.outcome import Coverage, Failure, Provenance
+from videoannotator.data.result import PipelineResult, Result
+from videoannotator.data.rows import Detection, Face, Shot, Signal, SpeakerTurn, SpeechRegion
+from videoannotator.data.table import Table
+from videoannotator.data.time import TimeSpan
+from videoannotator.decode.probing import probe
+from videoannotator.errors import UnreadableMediaError
+from videoannotator.shell.contact_sheet import contact_sheet, write_contact_sheet
+from videoannotator.shell.sheet_style import FACE, FAILURE, font, shorten, track_color
+from videoannotator.shell.sheet_tiles import choose_frames, tiles
+from videoannotator.shell.sheet_timeline import Block, Lane, lanes, timeline
+
+Clips = Callable[..., Path]
+
+
+def make_result(
+    path: Path, tables: dict[str, Table[object]], *, rate: float | None = None, failure: Failure | None = None
+) -> Result:
+    media = probe(path)
+    coverage = Coverage((media.span,), rate)
+    pipelines = {
+        name: PipelineResult(
+            name, {"rows": table}, coverage, (failure,) if failure and failure.pipeline == name else ()
+        )
+        for name, table in tables.items()
+    }
+    provenance = Provenance(path.name, "0" * 64, "2.0", "2026-01-01T00:00:00+00:00", media.span)
+    return Result(media, pipelines, provenance)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory, write_clip: Clips) -> Path:
+    return write_clip(tmp_path_factory.mktemp("sheet") / "clip.mp4", seconds=4)
+
+
+def shots(*edges: float) -> Table[Shot]:
+    pairs = list(pairwise(edges))
+    return Table.from_rows(Shot, [Shot(a, b, round(a * 10), round(b * 10)) for a, b in pairs])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 12), st.lists(st.integers(1, 39), unique=True, max_size=8).map(sorted))
+def test_every_shot_has_a_tile_if_there_are_not_too_many(clip: Path, count: int, cuts: list[int]) -> None:
+    edges = [0.0, *(cut / 10 for cut in cuts), 4.0]
+    result = make_result(clip, {"scene_detection": shots(*edges)})
+    chosen = choose_frames(result, count)
+    assert chosen == sorted(set(chosen))
+    assert 1 <= len(chosen) <= count
+    if len(edges) - 1 <= count:
+        for a, b in pairwise(edges):
+            assert any(a <= frame / 10 < b for frame in chosen)
+
+
+def test_tiles_show_frames_on_which_something_was_found(clip: Path) -> None:
+    seen = [2, 17, 33]
+    faces = Table.from_rows(Face, [Face(n, n / 10, 0.9, 10, 10, 50, 50) for n in seen])
+    assert set(choose_frames(make_result(clip, {"face_analysis": faces}), 3)) == set(seen)
+
+
+def test_boxes_are_drawn_where_they_are(clip: Path) -> None:
+    marks = np.array([[70, 50], [90, 50], [80, 60], [72, 70], [88, 70]], dtype=np.float32)
+    faces = Table.from_rows(Face, [Face(5, 0.5, 0.9, 60, 40, 100, 80, None, marks)])
+    persons = Table.from_rows(Detection, [Detection(5, 0.5, "person", 0.8, 20, 10, 140, 110, 3)])
+    result = make_result(clip, {"face_analysis": faces, "person_tracking": persons})
+    ((time, tile),) = tiles(result, [5], 320)  # twice the size of the clip
+    assert (time, tile.size) == (0.5, (320, 240))
+    for at, colour in {
+        (120, 120): FACE,
+        (199, 120): FACE,
+        (160, 80): FACE,
+        (40, 120): track_color(3),
+        (279, 120): track_color(3),
+    }.items():
+        assert np.abs(np.subtract(tile.getpixel(at), colour)).max() < 60, at
+    plain = np.asarray(next(tiles(make_result(clip, {}), [5], 320))[1], dtype=int)
+    different = np.abs(np.asarray(tile, dtype=int) - plain).max(axis=2) > 40
+    ys, xs = np.nonzero(different)
+    assert (xs.min(), xs.max()) == (pytest.approx(40, abs=3), pytest.approx(280, abs=3))
+    assert ys.max() == pytest.approx(220, abs=3)
+
+
+def test_rows_of_the_nearest_looked_at_frame_stand_for_a_frame_between(clip: Path) -> None:
+    faces = Table.from_rows(Face, [Face(n, n / 10, 0.9, 10, 10, 50, 50) for n in (0, 5, 10)])
+    blank = np.asarray(next(tiles(make_result(clip, {}), [6], 320))[1])
+    sampled = make_result(clip, {"face_analysis": faces}, rate=2.0)
+    everything = make_result(clip, {"face_analysis": faces})
+    assert not np.array_equal(np.asarray(next(tiles(sampled, [6], 320))[1]), blank)
+    assert np.array_equal(np.asarray(next(tiles(everything, [6], 320))[1]), blank), "looked at, and nobody there"
+
+
+def test_lanes_tell_what_is_in_the_tables(clip: Path) -> None:
+    tables: dict[str, Table[object]] = {
+        "scene_detection": shots(0, 1.5, 4),
+        "voice_activity": Table.of(SpeechRegion, start=[0.5], end=[1.0]),
+        "speaker_diarization": Table.of(
+            SpeakerTurn, start=[0.0, 1.0, 2.0], end=[1.0, 2.0, 3.0], speaker=["a", "b", "a"]
+        ),
+        "person_tracking": Table.from_rows(
+            Detection, [Detection(n, n / 10, "person", 0.5, 0, 0, 9, 9, 1) for n in (0, 1, 2, 3, 20, 21)]
+        ),
+        "loudness": Table.of(Signal, time=[0.0, 1.0], name="loudness", value=[-3.0, 4.0]),
+        "faces": Table.empty(Face),
+    }
+    drawn = {lane.label.strip(): lane for lane in lanes(make_result(clip, tables, rate=10.0))}
+    assert [(b.start, b.end) for b in drawn["shots"].blocks] == [(0, 1.5), (1.5, 4)]
+    assert [(b.start, b.end) for b in drawn["speech"].blocks] == [(0.5, 1.0)]
+    assert [len(drawn[who].blocks) for who in "ab"] == [2, 1]
+    assert [(b.start, b.end) for b in drawn["#1"].blocks] == [pytest.approx((0, 0.4)), pytest.approx((2.0, 2.2))]
+    assert drawn["loudness"].curve == ((0.0, 0.0), (1.0, 1.0))
+    assert drawn["faces"].note == "none"
+
+
+def test_blocks_lie_at_their_time() -> None:
+    picture = np.asarray(timeline([Lane("x", (Block(2.0, 3.0, (255, 0, 0)),))], TimeSpan(0, 4)))
+    reds = np.nonzero((picture[13] == (255, 0, 0)).all(axis=1))[0]
+    left, width = 262, 1600 - 32 - 262
+    assert (reds.min(), reds.max()) == (
+        pytest.approx(left + width / 2, abs=1),
+        pytest.approx(left + width * 3 / 4, abs=2),
+    )
+
+
+def test_failures_are_on_the_sheet(clip: Path, tmp_path: Path) -> None:
+    failure = Failure("pipeline_error", "it broke", TimeSpan(1, 2), "face_analysis")
+    well = contact_sheet(make_result(clip, {"face_analysis": Table.empty(Face)}))
+    path = write_contact_sheet(
+        make_result(clip, {"face_analysis": Table.empty(Face)}, failure=failure), tmp_path / "sheet.png"
+    )
+    from PIL import Image
+
+    with Image.open(path) as sheet:
+        pixels = np.asarray(sheet.convert("RGB"))
+    assert (pixels == FAILURE).all(axis=2).any()
+    assert not (np.asarray(well) == FAILURE).all(axis=2).any()
+
+
+def test_sound_alone_has_a_time_line_and_no_tiles(tmp_path: Path) -> None:
+    import wave
+
+    path = tmp_path / "sound.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, 16000, 0, "NONE", "not compressed"))
+        sound.writeframes(bytes(2 * 16000))
+    result = make_result(path, {"voice_activity": Table.of(SpeechRegion, start=[0.2], end=[0.4])})
+    assert choose_frames(result, 12) == []
+    assert contact_sheet(result).height < 400
+
+
+def test_a_media_file_that_is_gone_is_a_named_error(clip: Path, tmp_path: Path, write_clip: Clips) -> None:
+    gone = write_clip(tmp_path / "gone.mp4")
+    result = make_result(gone, {})
+    gone.unlink()
+    with pytest.raises(UnreadableMediaError, match=r"gone\.mp4"):
+        contact_sheet(result)
+
+
+@given(st.text(max_size=40), st.floats(0, 300))
+def test_shortened_text_fits(text: str, width: float) -> None:
+    short = shorten(text, font(13), width)
+    assert short == "" or font(13).getlength(short) <= width or short.endswith("...")
+    assert text.startswith(short.removesuffix("..."))

@@ -1,0 +1,78 @@
+"""What the command costs before it does anything, and what it imports for that."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+HEAVY = ("torch", "cv2", "av", "pandas", "polars", "onnxruntime", "PIL", "pyarrow", "scenedetect", "ultralytics")
+COMMANDS = [["--help"], ["--version"], ["annotate", "--help"], ["demo", "--help"]]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_help_is_quick(real_command: Command, arguments: list[str]) -> None:
+    spent = []
+    for _ in range(4):  # the best of them: other processes share the processor
+        began = time.perf_counter()
+        done = real_command(*arguments)
+        spent.append(time.perf_counter() - began)
+        assert done.returncode == 0, done.stderr
+        if spent[-1] < 0.5:
+            break
+    assert min(spent) < 0.5
+
+
+@pytest.mark.parametrize("arguments", [*COMMANDS, ["annotate"], ["annotate", "x.mp4", "--nonsense"]], ids=" ".join)
+def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
+    code = (
+        "import json, sys\nfrom videoannotator.shell.main import main\n"
+        f"main({arguments!r})\nsys.stderr.write('\\n' + json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stderr.splitlines()[-1]) == []
+
+
+def test_listing_imports_no_model_code() -> None:
+    heavy = [name for name in HEAVY if name != "pyarrow"]  # tables are Arrow, and specs name row classes
+    code = (
+        "import json, sys\nfrom videoannotator.shell.main import main\n"
+        f"main(['pipelines'])\nsys.stderr.write('\\n' + json.dumps([m for m in {heavy!r} if m in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stderr.splitlines()[-1]) == []
+
+
+def test_the_installed_script_is_this_command() -> None:
+    script = Path(sys.executable).with_name("videoannotator")
+    if not script.exists():
+        pytest.skip("videoannotator is not installed in this environment")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("videoannotator ")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_the_commands_and_options(shell: str) -> None:
+    from videoannotator.shell.app import app
+
+    script = app.generate_completion(shell=shell)
+    for word in ("annotate", "pipelines", "offline", "sheet"):
+        assert word in script
+
+
+def test_without_the_extra_it_says_how_to_get_it() -> None:
+    code = (
+        "import sys\nsys.modules['cyclopts'] = None\n"  # what an import meets when it is not installed
+        "from videoannotator.shell.main import main\nsys.exit(main(['--version']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert 'pip install "videoannotator[cli]"' in done.stderr
+    assert "Traceback" not in done.stderr
