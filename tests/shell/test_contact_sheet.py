@@ -19,7 +19,7 @@ from videoannotator.data.time import TimeSpan
 from videoannotator.decode.probing import probe
 from videoannotator.errors import UnreadableMediaError
 from videoannotator.shell.contact_sheet import contact_sheet, write_contact_sheet
-from videoannotator.shell.sheet_style import FACE, FAILURE, font, shorten, track_color
+from videoannotator.shell.sheet_style import FACE, FAILURE, font, shorten, track_color, wrap
 from videoannotator.shell.sheet_tiles import choose_frames, tiles
 from videoannotator.shell.sheet_timeline import Block, Lane, lanes, timeline
 
@@ -172,3 +172,10 @@ def test_shortened_text_fits(text: str, width: float) -> None:
     short = shorten(text, font(13), width)
     assert short == "" or font(13).getlength(short) <= width or short.endswith("...")
     assert text.startswith(short.removesuffix("..."))
+
+
+@given(st.lists(st.from_regex(r"[a-z]{1,12}", fullmatch=True), max_size=30))
+def test_wrapped_text_fits_and_loses_nothing(words: list[str]) -> None:
+    lines = wrap(" ".join(words), font(14), 150)
+    assert " ".join(lines).split() == words
+    assert all(font(14).getlength(line) <= 150 for line in lines)

@@ -36,8 +36,6 @@ DEFAULT_FORMATS = ("native", "coco", "webvtt", "rttm")
 _CONCERNS_ALL = (CancelledError, ConfigError, DeviceError, PlanError, PluginError, UsageError)
 
 _NEXT = {
-    "no_audio": "It has nothing to listen to: leave the pipeline out with --pipelines for files without sound.",
-    "no_video": "It has nothing to look at: leave the pipeline out with --pipelines for files without pictures.",
     "model_missing": "See: videoannotator pipelines {pipeline}",
     "decode_error": "Everything else of the file was annotated. Copy the file again, or repair it.",
     "truncated": "Everything up to there was annotated. Copy the file again if its source is longer.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from videoannotator.data.result import Result
 from videoannotator.errors import MissingDependencyError
-from videoannotator.shell.sheet_style import FAILURE, FAINT, GAP, INK, MARGIN, PAPER, WIDTH, Color, font, shorten
+from videoannotator.shell.sheet_style import FAILURE, FAINT, GAP, INK, MARGIN, PAPER, WIDTH, Color, font, shorten, wrap
 from videoannotator.shell.sheet_tiles import choose_frames, tiles
 from videoannotator.shell.sheet_timeline import Lane, lanes, timeline
 
@@ -96,11 +96,11 @@ def _foot(result: Result) -> Image.Image:
     """Which versions and models made this, and what failed."""
     from PIL import Image, ImageDraw
 
-    lines = list(_foot_lines(result))
+    room = WIDTH - 2 * MARGIN
+    lines = [(line, color) for text, color in _foot_lines(result) for line in wrap(text, font(14), room)]
     picture = Image.new("RGB", (WIDTH, max(1, 21 * len(lines))), PAPER)
     draw = ImageDraw.Draw(picture)
-    for n, (text, color) in enumerate(lines):
-        line = shorten(text, font(14), WIDTH - 2 * MARGIN)
+    for n, (line, color) in enumerate(lines):
         draw.text((MARGIN, 21 * n + 10), line, font=font(14), fill=color, anchor="lm")
     return picture
 

@@ -24,6 +24,7 @@ __all__ = [
     "font",
     "shorten",
     "track_color",
+    "wrap",
 ]
 
 Color = tuple[int, int, int]
@@ -83,3 +84,15 @@ def shorten(text: str, letters: ImageFont.FreeTypeFont, width: float) -> str:
     while text and letters.getlength(text + "...") > width:
         text = text[:-1]
     return text + "..." if text else ""
+
+
+def wrap(text: str, letters: ImageFont.FreeTypeFont, width: float) -> list[str]:
+    """``text`` in lines of at most ``width`` pixels, broken between words; a longer word is cut off."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if letters.getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [shorten(line, letters, width) for line in lines]

@@ -158,7 +158,7 @@ def _draw_boxes(picture: Image.Image, found: BoxTable, frame: int, time: float, 
         draw.rectangle(box, outline=color, width=2 * _SHARPER)
         if is_face and row.landmarks is not None:
             for x, y in (row.landmarks * scale).tolist():
-                _dot(draw, x, y, 1.6 * _SHARPER, color)
+                _dot(draw, x, y, 2 * _SHARPER, color)
         if found.has("keypoints") and row.keypoints is not None:
             _skeleton(draw, row.keypoints, scale, color)
         name = "face" if is_face else getattr(row, "label", found.pipeline)
