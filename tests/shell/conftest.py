@@ -20,7 +20,7 @@ import videoannotator as va
 def spec(name, cls, **more):
     return va.PipelineSpec(
         name=name, version="1.0", summary=f"{name} for tests", licence="MIT",
-        gives={"signals": "videoannotator.data.rows:Signal"}, pipeline=f"dummies.pipelines:{cls}",
+        gives={"signals": "videoannotator.data.rows:Signal"}, pipeline=f"shell_dummies.pipelines:{cls}",
         **{"needs": (va.Frames(rate=5.0, height=32, color="gray"),), **more},
     )
 
@@ -32,9 +32,9 @@ def model(**more):
 
 @va.hookimpl
 def videoannotator_pipelines():
-    config = "dummies.pipelines:Weights"
+    config = "shell_dummies.pipelines:Weights"
     return [
-        spec("grey", "Grey", config="dummies.pipelines:Config"),
+        spec("grey", "Grey", config="shell_dummies.pipelines:Config"),
         spec("fails", "Fails"),
         spec("listens", "Listens", needs=(va.Audio(),)),
         spec("needs_model", "Grey", config=config, models=(model(),)),
@@ -75,11 +75,11 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for PYTHONPATH with two installed plugins: one with pipelines, one that cannot be imported."""
     folder = tmp_path_factory.mktemp("plugins")
     files = {
-        "dummies/__init__.py": SPECS,
-        "dummies/pipelines.py": PIPELINES,
+        "shell_dummies/__init__.py": SPECS,
+        "shell_dummies/pipelines.py": PIPELINES,
         "broken_plugin.py": "import a_package_that_nobody_has\n",
-        "dummies-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: dummies\nVersion: 1.0\n",
-        "dummies-1.0.dist-info/entry_points.txt": "[videoannotator]\ndummies = dummies\n",
+        "shell_dummies-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: shell_dummies\nVersion: 1.0\n",
+        "shell_dummies-1.0.dist-info/entry_points.txt": "[videoannotator]\nshell_dummies = shell_dummies\n",
         "broken-0.3.dist-info/METADATA": "Metadata-Version: 2.1\nName: broken\nVersion: 0.3\n",
         "broken-0.3.dist-info/entry_points.txt": "[videoannotator]\nbroken = broken_plugin\n",
     }

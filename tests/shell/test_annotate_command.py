@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import videoannotator as va
+from videoannotator.shell.main import main
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Clips = Callable[..., Path]
@@ -97,15 +98,33 @@ def test_a_file_without_sound_says_what_to_do(command: Command, clip: Path) -> N
     ],
 )
 def test_wrong_usage_is_2_and_says_what_is_right(
-    command: Command, clip: Path, tmp_path: Path, arguments: tuple[str, ...], says: str
+    clip: Path,
+    tmp_path: Path,
+    plugins: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    says: str,
 ) -> None:
+    # in this process, because there are many; what a process of its own adds is seen in the other tests
+    monkeypatch.syspath_prepend(str(plugins))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIDEOANNOTATOR_BLOCK_PLUGINS", SHIPPED)
+    monkeypatch.setenv("VIDEOANNOTATOR_CACHE", str(tmp_path / "cache"))
     places = {"CLIP": str(clip), "FOLDER": str(tmp_path)}
-    done = command(*(places.get(argument, argument) for argument in arguments))
-    assert done.returncode == 2, done.stderr
-    assert says in " ".join(done.stderr.split())
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
+    code = main([places.get(argument, argument) for argument in arguments])
+    said = capsys.readouterr()
+    assert code == 2, said.err
+    assert says in " ".join(said.err.split())
+    assert said.out == ""
     assert not (tmp_path / "annotations").exists(), "nothing was begun"
+
+
+def test_wrong_usage_in_a_process_of_its_own(command: Command, clip: Path) -> None:
+    done = command("annotate", clip, "--pipelines", "gray")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("videoannotator: no pipeline 'gray' (did you mean 'grey'?)")
+    assert "Traceback" not in done.stderr
 
 
 def test_set_wins_over_the_file(command: Command, clip: Path, tmp_path: Path) -> None:
@@ -200,7 +219,7 @@ def test_one_pipeline_in_full(command: Command) -> None:
 
 
 def test_nothing_that_can_run_is_2(command: Command, clip: Path) -> None:
-    done = command("annotate", clip, VIDEOANNOTATOR_BLOCK_PLUGINS=f"dummies,{SHIPPED}")
+    done = command("annotate", clip, VIDEOANNOTATOR_BLOCK_PLUGINS=f"shell_dummies,{SHIPPED}")
     assert done.returncode == 2
     assert "no pipeline can run" in done.stderr
 
@@ -208,7 +227,7 @@ def test_nothing_that_can_run_is_2(command: Command, clip: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_interrupted_is_130_and_leaves_no_process(plugins: Path, tmp_path: Path, write_clip: Clips) -> None:
     slow = shutil.copytree(plugins, tmp_path / "slow")
-    code = slow / "dummies" / "pipelines.py"
+    code = slow / "shell_dummies" / "pipelines.py"
     code.write_text(code.read_text().replace("scale = getattr", "import time; time.sleep(0.5); scale = getattr"))
     process = subprocess.Popen(
         [

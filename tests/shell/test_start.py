@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,16 +17,17 @@ HEAVY = ("torch", "cv2", "av", "pandas", "polars", "onnxruntime", "PIL", "pyarro
 COMMANDS = [["--help"], ["--version"], ["annotate", "--help"], ["demo", "--help"]]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="reads the processor time of child processes")
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_help_is_quick(real_command: Command, arguments: list[str]) -> None:
     spent = []
-    for _ in range(4):  # the best of them: other processes share the processor
-        began = time.perf_counter()
+    while len(spent) < 4 and min(spent, default=1.0) >= 0.5:
+        before = os.times()
         done = real_command(*arguments)
-        spent.append(time.perf_counter() - began)
+        after = os.times()
+        # processor time, the best of some: other processes make everything slower on the clock on the wall
+        spent.append(after.children_user + after.children_system - before.children_user - before.children_system)
         assert done.returncode == 0, done.stderr
-        if spent[-1] < 0.5:
-            break
     assert min(spent) < 0.5
 
 

@@ -22,6 +22,8 @@ def _version() -> str:
 app = App(
     name="videoannotator",
     version=_version,
+    help_format="plaintext",  # the default, markdown, doubles the time until help is shown
+    version_format="plaintext",
     suppress_keyboard_interrupt=False,  # main() says it and gives the exit code
     help="Turn videos of people interacting into typed, time-aligned annotations.",
     help_epilogue="Exit codes: 0 all well, 1 something failed and the rest was done, 2 wrong usage, 130 interrupted.",
@@ -106,14 +108,14 @@ def plan(
     end: Seconds = None,
     offline: Offline = False,
 ) -> int:
-    """Say what `annotate` would do, without loading a model or decoding a frame.
+    """Say what annotate would do, without loading a model or decoding a frame.
 
     Parameters
     ----------
     video
         A video or audio file.
     pipelines
-        Names, separated by commas; see `annotate`.
+        Names, separated by commas; see annotate.
     config
         A TOML file with a table of settings for each pipeline.
     set_
