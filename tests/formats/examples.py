@@ -55,7 +55,7 @@ def a_result() -> Result:
         "person_tracking": {"detections": detections()},
         "face_analysis": {"faces": Table.from_rows(Face, [Face(0, 0.0, 0.8, 1, 2, 30, 40, None, LANDMARKS)])},
         "scene_detection": {"shots": Table.from_rows(Shot, [Shot(0.0, 0.4, 0, 4), Shot(0.4, 1.0, 4, 10, 31.5)])},
-        "voice_activity": {"regions": Table.from_rows(SpeechRegion, [SpeechRegion(0.1, 0.4, 0.97)])},
+        "voice_activity": {"speech": Table.from_rows(SpeechRegion, [SpeechRegion(0.1, 0.4, 0.97)])},
         "speech_recognition": {
             "utterances": Table.from_rows(Utterance, [Utterance(0.1, 0.4, "Hello you", words, "en", "Mary Ann", 0.9)])
         },

@@ -146,6 +146,7 @@ def test_a_csv_alone_is_refused(tmp_path: Path) -> None:
     ("spoil", "says"),
     [
         (lambda p: p.pop("resources"), "no Data Package"),
+        (lambda p: p["resources"][1].update(path=[]), "no Data Package"),
         (lambda p: p.pop("videoannotator"), "not written by videoannotator"),
         (lambda p: p["resources"][0].update(path="../s_person_tracking.csv"), "no file beside it"),
         (lambda p: p["resources"][0].update(videoannotator=[]), "does not have the rows"),

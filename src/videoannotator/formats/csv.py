@@ -226,7 +226,9 @@ def _number_type(column: Column) -> str:
 
 def _resources(package: Any, path: Path) -> list[dict[str, Any]]:
     resources = package.get("resources") if isinstance(package, dict) else None
-    if not isinstance(resources, list) or not all(isinstance(r, dict) and "path" in r for r in resources):
+    if not isinstance(resources, list) or not all(
+        isinstance(r, dict) and isinstance(r.get("path"), str) for r in resources
+    ):
         raise FormatError(f"{path} is no Data Package: it must have a list of resources with paths")
     return resources
 

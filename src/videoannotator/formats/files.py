@@ -29,22 +29,23 @@ def plain_name(name: str) -> str:
 
 def file_names(
     result: Result, stem: str, suffix: str, holds: Callable[[Table[Any]], bool]
-) -> Iterator[tuple[str, str, str, Table[Any]]]:
+) -> list[tuple[str, str, str, Table[Any]]]:
     """The tables that a format holds, each with the name of its file: ``(name, pipeline, output, table)``.
 
     ``{stem}_{pipeline}{suffix}``, or ``{stem}_{pipeline}_{output}{suffix}`` when the format takes more than one
-    table of that pipeline.
+    table of that pipeline. Raises `FormatError` when two would have one name.
     """
-    taken: set[str] = set()
+    named: dict[str, tuple[str, str, str, Table[Any]]] = {}
     for pipeline, parts in result.pipelines.items():
         mine = {output: table for output, table in parts.tables.items() if holds(table)}
         for output, table in mine.items():
             middle = plain_name(pipeline) + (f"_{plain_name(output)}" if len(mine) > 1 else "")
             name = f"{stem}_{middle}{suffix}"
-            if name.casefold() in taken:
-                raise FormatError(f"two tables would be written to {name}: rename the pipeline {pipeline!r}")
-            taken.add(name.casefold())
-            yield name, pipeline, output, table
+            other = named.get(name.casefold())  # not every file system tells upper from lower case
+            if other is not None:
+                raise FormatError(f"{other[1]}.{other[2]} and {pipeline}.{output} would both be written to {name}")
+            named[name.casefold()] = (name, pipeline, output, table)
+    return list(named.values())
 
 
 def dumps(plain: Any) -> str:

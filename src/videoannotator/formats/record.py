@@ -26,7 +26,7 @@ __all__ = ["VERSION", "PipelineRecord", "Record", "TableRecord", "foreign_result
 VERSION = 1
 """Of the layout of records. A reader refuses any other."""
 
-_MOST_FRAMES = 2**31  # a year at 60 frames per second; a few bytes in a file must not fill the memory
+_MOST_FRAMES = 2**27  # weeks of film; a few bytes in a file must not fill the memory
 
 
 @attrs.frozen
@@ -119,7 +119,7 @@ class Record:
             )
         try:
             return structure(cls, _with_pts(plain))
-        except (DataError, TypeError, ValueError, KeyError) as error:
+        except (DataError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise FormatError(f"{path} is damaged: {error}") from error
 
     def result(self, tables: Mapping[tuple[str, str], Table[Any]], path: Path) -> Result:

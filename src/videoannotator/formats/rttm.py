@@ -95,7 +95,7 @@ class Rttm:
     def read(self, path: Path) -> Result:
         """The turns or regions of one recording, ours or anybody's.
 
-        Lines whose speaker is ``SPEECH`` throughout give `SpeechRegion` rows (output ``regions``), others
+        Lines whose speaker is ``SPEECH`` throughout give `SpeechRegion` rows (output ``speech``), others
         `SpeakerTurn` rows (``turns``). Turns without duration are left out, and a notice counts them. The pipeline
         is what the file name says after the recording's name, else ``rttm``. Raises `FormatError` for a line that
         is none, for several recordings in one file, and for a file without turns.
@@ -188,7 +188,7 @@ def _table(path: Path, turns: list[dict[str, Any]]) -> tuple[Table[Any], str]:
     columns: dict[str, Any] = {key: [t[key] for t in turns] for key in ("start", "end", "score")}
     try:
         if turns and all(t["word"] == SPEECH for t in turns):
-            return Table.of(SpeechRegion, **columns), "regions"
+            return Table.of(SpeechRegion, **columns), "speech"
         return Table.of(SpeakerTurn, **columns, speaker=[_name(t["word"]) for t in turns]), "turns"
     except DataError as error:
         raise FormatError(f"{path}: {error}") from error
