@@ -34,7 +34,7 @@ def tests(session: nox.Session) -> None:
     """Everything installed, every test, and how much of the code they reach."""
     session.install("-r", "requirements/all.txt", *CONSTRAINTS)
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs, env={"COVERAGE_PROCESS_START": "pyproject.toml"})
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 
