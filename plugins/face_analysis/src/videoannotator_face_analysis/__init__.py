@@ -13,7 +13,7 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
             name="face_analysis",
             version="1.0",
             summary="Faces: box, score and five landmarks (CenterFace)",
-            needs=(va.Frames(rate=5.0, height=720),),
+            needs=(va.Frames(rate=5.0, height=480),),
             gives={"faces": "videoannotator.data.rows:Face"},
             pipeline="videoannotator_face_analysis.pipeline:FaceAnalysis",
             config="videoannotator_face_analysis.config:FaceAnalysisConfig",

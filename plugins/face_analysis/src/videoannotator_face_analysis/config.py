@@ -32,7 +32,7 @@ class FaceAnalysisConfig:
         default=5.0, metadata={"help": "pictures looked at per second; unset: every frame of the file"}
     )
     height: Annotated[int, Range(ge=32), Unit("px")] | None = attrs.field(
-        default=720,
+        default=480,
         metadata={
             "help": "taller pictures are made this tall before faces are looked for; unset: full size. Boxes are in "
             "pixels of the full size in any case. Smaller is faster and loses small faces"

