@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -255,3 +256,33 @@ def test_interrupted_is_130_and_leaves_no_process(plugins: Path, tmp_path: Path,
     assert "Traceback" not in said
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="opens a pseudo-terminal")
+def test_progress_is_shown_to_who_watches_and_kept_off_stdout(plugins: Path, tmp_path: Path, write_clip: Clips) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", seconds=20)
+    mine, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "videoannotator.shell", "annotate", clip, *NAMED, "--format", "csv"],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(plugins), *map(os.path.abspath, sys.path)]),
+            "TERM": "xterm",
+            "COLUMNS": "100",
+        },
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        cwd=tmp_path,
+    )
+    os.close(theirs)
+    assert process.stdout is not None
+    seen = b""
+    with contextlib.suppress(OSError):  # how a pseudo-terminal says that the other side is closed
+        while part := os.read(mine, 4096):
+            seen += part
+    os.close(mine)
+    written = process.stdout.read().decode()
+    assert process.wait(timeout=30) == 0, seen
+    assert "of 20 s" in seen.decode()
+    assert "\x1b" not in written
+    assert "clip_grey.csv" in written

@@ -145,7 +145,7 @@ def test_the_demo_runs(command: Command, material: Path, tmp_path: Path) -> None
     done = command("demo", "--out", "demo", "--material", material, "--set", "grey.scale=2")
     assert done.returncode == 1, "one of the test's plugins fails, and that is said"
     assert "fails: pipeline_error" in done.stdout
-    assert "Then type\n  videoannotator annotate YOUR_VIDEO.mp4" in done.stdout
+    assert "annotate YOUR_VIDEO.mp4" in done.stdout.partition("Then type\n")[2]
     written = done.stdout.partition("Written\n")[2].partition("\n\n")[0].split()
     assert {Path(name).name for name in written} >= {
         "demo.mp4",

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from videoannotator.data.result import Result
-from videoannotator.discover.catalog import Catalog, catalog
+from videoannotator.discover.catalog import catalog
 from videoannotator.errors import UsageError
 from videoannotator.shell.annotating import next_step
 from videoannotator.shell.contact_sheet import write_contact_sheet
@@ -20,7 +20,7 @@ from videoannotator.shell.progress import watching
 from videoannotator.shell.request import Request
 from videoannotator.shell.sheet_style import Color
 from videoannotator.shell.sheet_timeline import Block, Lane
-from videoannotator.shell.speaking import give, say
+from videoannotator.shell.speaking import give, program, say
 
 __all__ = ["run_demo"]
 
@@ -50,7 +50,7 @@ def run_demo(out: Path, material: Path | None, assignments: Sequence[str]) -> in
     give("\nWritten")
     for path in (clip.path, *written, sheet):
         give(f"  {path}")
-    _tell_next(out, sheet, installed, choice.names)
+    _tell_next(out, sheet)
     return Exit.WELL if result.ok else Exit.FAILED
 
 
@@ -61,7 +61,7 @@ def _tell_clip(clip: DemoClip) -> None:
     if not clip.speech:
         say("No recorded speech was found, so the clip is silent. To have two people speak in it, type")
         say(f"  {MATERIAL_COMMAND}")
-        say("  videoannotator demo --material demo-material")
+        say(f"  {program()} demo --material demo-material")
 
 
 def _tell_result(result: Result, clip: DemoClip) -> None:
@@ -79,13 +79,12 @@ def _tell_result(result: Result, clip: DemoClip) -> None:
         give(f"  {line}")
 
 
-def _tell_next(out: Path, sheet: Path, installed: Catalog, ran: Sequence[str]) -> None:
+def _tell_next(out: Path, sheet: Path) -> None:
     give(f"\nLook at\n  {sheet}")
     give("\nThen type")
-    give(f"  videoannotator annotate YOUR_VIDEO.mp4 --out {shlex.quote(str(out.parent / 'annotations'))} --sheet")
-    give("  videoannotator plan YOUR_VIDEO.mp4")
-    if set(installed.pipelines) > set(ran) or not installed.pipelines:
-        give("  videoannotator pipelines        # what else there is, and how to get it")
+    give(f"  {program()} annotate YOUR_VIDEO.mp4 --out {shlex.quote(str(out.parent / 'annotations'))} --sheet")
+    give(f"  {program()} plan YOUR_VIDEO.mp4")
+    give(f"  {program()} pipelines        # what there is, what else there could be, and how to get it")
 
 
 def _true_lanes(clip: DemoClip) -> list[Lane]:

@@ -78,8 +78,10 @@ def compare(result: Result, clip: DemoClip) -> Iterator[str]:
         elif issubclass(table.row_class, SpeechRegion):
             found = [TimeSpan(region.start, region.end) for region in table]
             speech = score_speech(clip.speech, found, clip.duration)
-            rate = "" if speech.error_rate is None else f"; detection error rate {speech.error_rate:.3f}"
+            if not clip.speech:
+                yield f"speech: none put in, {speech.extra:.2f} s found"
+                continue
             yield (
-                f"speech: {speech.true:.2f} s put in, {speech.missed:.2f} s of it missed, "
-                f"{speech.extra:.2f} s found where there is none{rate}"
+                f"speech: {speech.true:.2f} s put in, {speech.missed:.2f} s of it missed, {speech.extra:.2f} s found "
+                f"where there is none; detection error rate {speech.error_rate:.3f}"
             )

@@ -74,4 +74,5 @@ class Request:
         from videoannotator.run.annotator import Annotator
 
         settings = {name: values for name, values in self.settings.items() if name in choice.names}
-        return Annotator(list(choice.names), config=settings, device=self.device, download=not self.offline)
+        fetch = bool(choice.fetched) and not self.offline
+        return Annotator(list(choice.names), config=settings, device=self.device, download=fetch)

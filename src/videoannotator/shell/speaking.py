@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
+from pathlib import Path
 
-__all__ = ["give", "say"]
+__all__ = ["give", "program", "say"]
+
+
+def program() -> str:
+    """How to call this command again from where the user stands: its name, or its path if it is not on ``PATH``."""
+    script = Path(sys.argv[0])
+    if script.stem == "videoannotator" and shutil.which("videoannotator") is None:
+        return shlex.quote(str(script))
+    return "videoannotator"
 
 
 def give(text: object) -> None:
