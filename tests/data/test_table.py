@@ -139,7 +139,7 @@ def test_wrong_array_shapes_are_printed() -> None:
         DataError, match=r"Face\.landmarks must be an array of shape \(rows, 5, 2\), got shape \(1, 10\)"
     ):
         va.Table.of(va.Face, **common, landmarks=np.zeros((1, 10)))
-    with pytest.raises(DataError, match=r"got shape \(4, 2\)"):
+    with pytest.raises(DataError, match=r"got shape \(1, 4, 2\)"):
         va.Table.of(va.Face, **common, landmarks=np.zeros((1, 4, 2)))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import videoannotator as va
+from videoannotator.discover.known import how_to_install
 from videoannotator.shell.main import main
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -91,7 +92,7 @@ def test_a_file_without_sound_says_what_to_do(command: Command, clip: Path) -> N
             ("annotate", "CLIP", "--pipelines", "needs_model", "--set", "needs_model.weights=w.onnx"),
             "no file or folder",
         ),
-        (("annotate", "CLIP", "--pipelines", "face_analysis"), "pip install videoannotator-face-analysis"),
+        (("annotate", "CLIP", "--pipelines", "face_analysis"), how_to_install("face_analysis")),
         (("annotate",), "VIDEOS"),
         (("anotate", "CLIP"), "annotate"),
         (("plan", "CLIP", "--pipelines", "gray"), "did you mean 'grey'"),
@@ -190,7 +191,7 @@ def test_the_list_as_json(command: Command) -> None:
     plain = json.loads(done.stdout)
     assert {item["name"]: item["ready"] for item in plain["installed"]}["grey"] is True
     assert {item["name"]: item["ready"] for item in plain["installed"]}["gated"] is False
-    assert plain["not_installed"][0] == {"name": "face_analysis", "command": "pip install videoannotator-face-analysis"}
+    assert plain["not_installed"][0] == {"name": "face_analysis", "command": how_to_install("face_analysis")}
     assert plain["broken"][0]["distribution"] == "broken"
     assert "a_package_that_nobody_has" in plain["broken"][0]["reason"]
     assert {item["name"] for item in plain["formats"]} >= {"native", "coco", "webvtt", "rttm", "csv"}
@@ -199,7 +200,7 @@ def test_the_list_as_json(command: Command) -> None:
 def test_the_list_for_people(command: Command) -> None:
     done = command("pipelines")
     assert "a_package_that_nobody_has" in done.stdout
-    assert "pip install videoannotator-scene-detection" in done.stdout
+    assert str(how_to_install("scene_detection")) in done.stdout.replace("\n", "")
 
 
 def test_one_pipeline_in_full(command: Command) -> None:

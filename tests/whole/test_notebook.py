@@ -12,12 +12,15 @@ from videoannotator.testing.clips import write_clip
 
 def test_a_result_is_shown_in_a_notebook(tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.mp4", frames=12, rate=12, sound="tone")
+    annotate = """
+import videoannotator as va
+with va.Annotator(['scene_detection', 'voice_activity']) as annotator:
+    print(annotator.plan('clip.mp4'))
+    result = annotator.annotate('clip.mp4')
+result
+"""
     cells = [
-        "import videoannotator as va\n"
-        "with va.Annotator(['scene_detection', 'voice_activity']) as annotator:\n"
-        "    print(annotator.plan('clip.mp4'))\n"
-        "    result = annotator.annotate('clip.mp4')\n"
-        "result",
+        annotate,
         "result['scene_detection'].shots",
         "result['scene_detection'].shots.to_pandas()",
     ]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from videoannotator.data.columns import Column, columns_of
+from videoannotator.data.columns import ArrayOf, Column, columns_of
 from videoannotator.errors import DataError
 
 __all__ = ["arrow_schema", "from_arrow", "to_arrow", "to_numpy"]
@@ -79,7 +79,8 @@ def _number_column(column: Column, values: Any) -> pa.Array:
             if problem:
                 raise DataError(f"{column.name} {problem}")
         array = pa.array([v.item() if isinstance(v, np.generic) else v for v in values], type_)
-    _check_numbers(column, array)
+    present = array.drop_null() if array.null_count else array
+    _check_numbers(column, array, present.to_numpy(zero_copy_only=False))
     return array
 
 
@@ -97,11 +98,11 @@ def _from_numpy(column: Column, values: NDArray[Any], type_: pa.DataType) -> pa.
     return pa.array(plain.astype(column.dtype, copy=False), type_, mask=missing)
 
 
-def _check_numbers(column: Column, array: pa.Array) -> None:
+def _check_numbers(column: Column, array: pa.Array, numbers: NDArray[Any]) -> None:
+    """``numbers``: those of the rows of ``array`` that are present."""
     if array.null_count and not column.nullable:
         raise DataError(f"{column.name} is missing in {array.null_count} rows, and this column may not be")
-    present = array.drop_null() if array.null_count else array
-    problem = column.wrong_numbers(present.to_numpy(zero_copy_only=False))
+    problem = column.wrong_numbers(numbers)
     if problem:
         raise DataError(f"{column.name} {problem}")
 
@@ -130,38 +131,49 @@ def _rows_column(column: Column, values: Any) -> pa.Array:
 
 def _array_column(column: Column, values: Any) -> pa.Array:
     if isinstance(values, pa.Array | pa.ChunkedArray):
-        values = from_arrow(column, _one_chunk(values))
+        array = _one_chunk(values)
+        if array.type == arrow_type(column):  # its shape is in its type: only the numbers are left to check
+            _check_numbers(column, array, _flat(column, array))
+            return array
+        values = from_arrow(column, array)
     if isinstance(values, np.ndarray) and values.dtype != object:
-        if values.ndim != len(column.shape) + 1:
-            wanted = ", ".join(["rows", *("any" if n is None else str(n) for n in column.shape)])
-            raise DataError(f"{column.name} must be an array of shape ({wanted}), got shape {values.shape}")
-        items: list[NDArray[Any] | None] = list(values.astype(column.dtype, copy=False))
-    else:
-        items = [column.tidy(v) for v in values]
+        return _stacked(column, values)
+    items = [column.tidy(v) for v in values]
     for item in items:
         problem = column.problem(item)
         if problem:
             raise DataError(f"{column.name} {problem}")
-    return _nest(column, items)
+    return _joined(column, items)
 
 
-def _nest(column: Column, items: Sequence[NDArray[Any] | None]) -> pa.Array:
-    """Arrays of one row each to nested Arrow lists, without a Python object per number."""
-    inner = column.shape[1:]
-    lengths = [0 if item is None else len(item) for item in items]
-    fixed = column.shape[0]
-    if fixed is not None:  # fixed-size lists keep room for missing rows
-        filler = np.zeros((fixed, *(n or 0 for n in inner)), dtype=column.dtype)
-        parts = [filler if item is None else item for item in items]
-    else:
-        parts = [item for item in items if item is not None]
+def _stacked(column: Column, values: NDArray[Any]) -> pa.Array:
+    """One array of all rows, (rows, ...), checked as a whole."""
+    if not ArrayOf(column.dtype, (None, *column.shape)).fits(values.shape):
+        wanted = ", ".join(["rows", *("any" if n is None else str(n) for n in column.shape)])
+        raise DataError(f"{column.name} must be an array of shape ({wanted}), got shape {values.shape}")
+    values = values.astype(column.dtype, copy=False)
+    problem = column.wrong_numbers(values)
+    if problem:
+        raise DataError(f"{column.name} {problem}")
+    return _nest(column, values.ravel(), [values.shape[1]] * len(values), None)
+
+
+def _joined(column: Column, items: Sequence[NDArray[Any] | None]) -> pa.Array:
+    """Arrays of one row each, None where it is missing, as one column."""
+    filler = np.zeros(tuple(n or 0 for n in column.shape), dtype=column.dtype)  # fixed-size lists keep room for it
+    parts = [filler if item is None else item for item in items]
     flat = np.concatenate([p.ravel() for p in parts]) if parts else np.zeros(0, dtype=column.dtype)
-    array = pa.array(flat.astype(column.dtype, copy=False))
-    for size in reversed(inner):
-        array = pa.FixedSizeListArray.from_arrays(array, size)
     missing = pa.array([item is None for item in items], pa.bool_())
-    if fixed is not None:
-        return pa.FixedSizeListArray.from_arrays(array, fixed, mask=missing)
+    return _nest(column, flat, [len(p) for p in parts], missing)
+
+
+def _nest(column: Column, flat: NDArray[Any], lengths: Sequence[int], missing: pa.Array | None) -> pa.Array:
+    """The numbers of all rows as nested Arrow lists, without a Python object per number."""
+    array = pa.array(flat.astype(column.dtype, copy=False))
+    for size in reversed(column.shape[1:]):
+        array = pa.FixedSizeListArray.from_arrays(array, size)
+    if column.shape[0] is not None:
+        return pa.FixedSizeListArray.from_arrays(array, column.shape[0], mask=missing)
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), array, mask=missing)
 
@@ -193,13 +205,19 @@ def _unpack(columns: dict[str, Column], plain: dict[str, Any]) -> dict[str, Any]
     }
 
 
+def _flat(column: Column, array: pa.Array) -> NDArray[Any]:
+    """Every number of the rows that are present, honouring slices."""
+    flat = array.flatten()
+    for _ in column.shape[1:]:
+        flat = flat.flatten()
+    numbers: NDArray[Any] = flat.to_numpy(zero_copy_only=False).astype(column.dtype, copy=False)
+    return numbers
+
+
 def _unnest(column: Column, array: pa.Array) -> list[NDArray[Any] | None]:
     inner = tuple(n or 0 for n in column.shape[1:])
     present = array.is_valid().to_numpy(zero_copy_only=False)
-    flat = array.flatten()  # the values of the rows that are present, honouring slices
-    for _ in inner:
-        flat = flat.flatten()
-    numbers = flat.to_numpy(zero_copy_only=False).astype(column.dtype, copy=False)
+    numbers = _flat(column, array)
     if column.shape[0] is None:
         lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 __all__ = ["SHIPPED", "how_to_install"]
 
@@ -16,5 +17,14 @@ SHIPPED: Mapping[str, str] = {
 
 
 def how_to_install(pipeline: str) -> str | None:
-    """The command that adds a pipeline of ours; None for a name we do not know."""
-    return f"pip install {SHIPPED[pipeline]}" if pipeline in SHIPPED else None
+    """The command that adds a pipeline of ours; None for a name we do not know.
+
+    In a clone of the repository it names the plugin's folder there: its code belongs to the library's.
+    """
+    if pipeline not in SHIPPED:
+        return None
+    clone = Path(__file__).parents[3]
+    folder = clone / "plugins" / pipeline
+    if folder.is_dir():
+        return f"pip install -c {clone / 'constraints.txt'} -e {folder}"
+    return f"pip install {SHIPPED[pipeline]}"

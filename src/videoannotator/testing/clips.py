@@ -173,7 +173,7 @@ def corrupt_packet(path: str | PathLike[str], index: int, stream: Literal["video
         payload, where = bytes(packet), packet.pos or 0
     data = bytearray(path.read_bytes())
     where = data.index(payload, where)
-    noise = random.Random(index).randbytes(len(payload))  # noqa: S311 - noise, not a secret
+    noise = random.Random(index).randbytes(len(payload))
     data[where : where + len(payload)] = noise
     path.write_bytes(data)
     return path

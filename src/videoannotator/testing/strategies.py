@@ -89,8 +89,9 @@ def _apart(column: Column, value: Any) -> tuple[Any, Any]:
         top = np.iinfo(column.dtype).max
         return (value - 1, value) if value == top else (value, value + 1)
     dtype = np.dtype(column.dtype).type
-    above = float(np.nextafter(dtype(value), dtype(np.inf)))
-    return (value, above) if np.isfinite(above) else (float(np.nextafter(dtype(value), dtype(0))), value)
+    if value == np.finfo(dtype).max:
+        return float(np.nextafter(dtype(value), dtype(0))), value
+    return value, float(np.nextafter(dtype(value), dtype(np.inf)))
 
 
 def tables(row_class: type[T], max_size: int = 6) -> st.SearchStrategy[Table[T]]:

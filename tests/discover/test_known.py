@@ -1,0 +1,35 @@
+"""What is said of pipelines of ours that are not installed."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from videoannotator.discover import known
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_plugin_of_the_repository_is_known_under_its_distribution() -> None:
+    published = {}
+    for project in (ROOT / "plugins").glob("*/pyproject.toml"):
+        published[project.parent.name] = tomllib.loads(project.read_text())["project"]["name"]
+    assert published == dict(known.SHIPPED)
+
+
+@pytest.mark.parametrize("name", sorted(known.SHIPPED))
+def test_in_a_clone_the_command_names_what_is_there(name: str) -> None:
+    command = known.how_to_install(name)
+    assert command is not None
+    *_, constraints, _, folder = shlex.split(command)
+    assert Path(constraints).is_file()
+    assert (Path(folder) / "pyproject.toml").is_file()
+
+
+def test_elsewhere_the_command_names_the_distribution(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(known, "__file__", str(tmp_path / "lib" / "site-packages" / "videoannotator" / "known.py"))
+    assert known.how_to_install("voice_activity") == "pip install videoannotator-voice-activity"
+    assert known.how_to_install("no_such_thing") is None
