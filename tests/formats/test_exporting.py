@@ -7,8 +7,14 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
+from videoannotator.data.outcome import Coverage, Failure
+from videoannotator.data.result import PipelineResult
+from videoannotator.data.rows import SpeechRegion
+from videoannotator.data.table import Table
+from videoannotator.data.time import TimeSpan
 from videoannotator.discover.catalog import catalog
 from videoannotator.discover.specs import load
 from videoannotator.errors import FormatError, UnknownFormatError
@@ -29,6 +35,17 @@ def test_the_formats_are_published_like_a_plugins() -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_every_writer_says_what_its_format_cannot_hold(name: str) -> None:
     assert "What it cannot hold:" in (load(catalog().formats[name].spec.format).__doc__ or "")
+
+
+def test_no_file_says_that_a_pipeline_which_never_ran_found_nothing(tmp_path: Path) -> None:
+    failed = Failure("no_audio", "the file has no sound", pipeline="voice_activity")
+    silent = PipelineResult("voice_activity", {"speech": Table.empty(SpeechRegion)}, Coverage(), (failed,))
+    result = attrs.evolve(a_result(), pipelines={"voice_activity": silent})
+    assert export(result, tmp_path, ["coco", "webvtt", "rttm", "csv"]) == []
+    assert read(export(result, tmp_path, ["native"])[0]) == result
+    half = attrs.evolve(silent, coverage=Coverage((TimeSpan(0, 1),)))
+    looked = attrs.evolve(result, pipelines={"voice_activity": half})
+    assert len(export(looked, tmp_path, ["webvtt"])) == 1, "the part it looked at held nothing"
 
 
 def test_all_formats_at_once_and_back(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from videoannotator.data.result import Result
+from videoannotator.data.result import PipelineResult, Result
 from videoannotator.data.table import Table
 from videoannotator.errors import FormatError
 
@@ -33,11 +33,12 @@ def file_names(
     """The tables that a format holds, each with the name of its file: ``(name, pipeline, output, table)``.
 
     ``{stem}_{pipeline}{suffix}``, or ``{stem}_{pipeline}_{output}{suffix}`` when the format takes more than one
-    table of that pipeline. Raises `FormatError` when two would have one name.
+    table of that pipeline. A pipeline that failed before it looked at anything gets no file: an empty one would say
+    that it found nothing. Raises `FormatError` when two would have one name.
     """
     named: dict[str, tuple[str, str, str, Table[Any]]] = {}
     for pipeline, parts in result.pipelines.items():
-        mine = {output: table for output, table in parts.tables.items() if holds(table)}
+        mine = {output: table for output, table in parts.tables.items() if holds(table) and _was_measured(parts, table)}
         for output, table in mine.items():
             middle = plain_name(pipeline) + (f"_{plain_name(output)}" if len(mine) > 1 else "")
             name = f"{stem}_{middle}{suffix}"
@@ -46,6 +47,10 @@ def file_names(
                 raise FormatError(f"{other[1]}.{other[2]} and {pipeline}.{output} would both be written to {name}")
             named[name.casefold()] = (name, pipeline, output, table)
     return list(named.values())
+
+
+def _was_measured(parts: PipelineResult, table: Table[Any]) -> bool:
+    return len(table) > 0 or parts.ok or parts.coverage.duration > 0
 
 
 def dumps(plain: Any) -> str:

@@ -123,7 +123,12 @@ def _media(media: MediaInfo) -> str:
 
 def _need(need: Need) -> str:
     if isinstance(need, Frames):
-        size = f" {need.width or 'any'}x{need.height or 'any'}" if need.width or need.height else ""
+        size = {
+            (False, False): "",
+            (True, False): f" {need.width} px wide",
+            (False, True): f" {need.height} px high",
+            (True, True): f" of {need.width}x{need.height} px",
+        }[need.width is not None, need.height is not None]
         rate = f" at {need.rate:g} per second" if need.rate else ""
         return f"{'frames' if rate else 'every frame'}{size}{rate} ({need.color})"
     if isinstance(need, Audio):
