@@ -57,6 +57,12 @@ if TYPE_CHECKING:
     from videoannotator.errors import VideoAnnotatorError as VideoAnnotatorError
     from videoannotator.formats.exporting import read as read
     from videoannotator.run.annotator import Annotator as Annotator
+    from videoannotator.run.events import Event as Event
+    from videoannotator.run.events import Failed as Failed
+    from videoannotator.run.events import Finished as Finished
+    from videoannotator.run.events import PipelineDone as PipelineDone
+    from videoannotator.run.events import Progress as Progress
+    from videoannotator.run.events import RowsReady as RowsReady
     from videoannotator.run.plan import Plan as Plan
 
 _WHERE = {
@@ -78,6 +84,7 @@ _WHERE = {
     "errors": "VideoAnnotatorError",
     "formats.exporting": "read",
     "run.annotator": "Annotator",
+    "run.events": "Event Failed Finished PipelineDone Progress RowsReady",
     "run.plan": "Plan",
 }
 _MODULE_OF = {name: f"videoannotator.{module}" for module, names in _WHERE.items() for name in names.split()}
