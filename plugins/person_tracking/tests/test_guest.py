@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from videoannotator.errors import MissingDependencyError
 from videoannotator_person_tracking.detector import Detector
 from videoannotator_person_tracking.guard import loading, quiet
+from videoannotator_person_tracking.streams import OneTorchThread, Streams
 
 VISIT = """
 import os, socket, subprocess, sys, warnings
@@ -142,3 +144,42 @@ def test_a_slow_machine_loses_no_boxes(made: Mapping[str, Path], street: Any, mo
     assert [len(found) for found in detector.detect(street[:4])] == expected
     assert min(expected) > 0
     assert detector.detect(np.zeros((0, 90, 120, 3), dtype=np.uint8)) == []
+
+
+def test_streams_say_what_ultralytics_own_network_says(detect_openvino: Path) -> None:
+    import torch
+    from ultralytics.nn.autobackend import AutoBackend
+
+    theirs = AutoBackend(str(detect_openvino), device=torch.device("cpu"), verbose=False)
+    pictures = np.random.default_rng(0).random((4, 1, 3, 640, 640), dtype=np.float32)
+    expected = [theirs(torch.from_numpy(picture))[0].numpy() for picture in pictures]
+    streams = Streams.of(theirs.backend, detect_openvino, threads=2)
+    if streams is None:
+        pytest.skip("left to ultralytics on this machine")
+    for ours, other in zip(streams.map(streams.infer, pictures), expected, strict=True):
+        np.testing.assert_array_equal(ours[0], other)
+    streams.close()
+
+
+def test_the_thread_of_its_own_changes_nobody_elses() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    alone, other = OneTorchThread(), ThreadPoolExecutor(1)
+    assert alone.submit(lambda _: torch.get_num_threads(), None).result() == 1
+    assert torch.get_num_threads() == 2
+    assert other.submit(torch.get_num_threads).result() == 2
+    alone.close()
+    torch.set_num_threads(before)
+
+
+def test_closing_ends_the_threads(detect_openvino: Path, street: Any) -> None:
+    import threading
+
+    before = set(threading.enumerate())
+    detector = Detector(detect_openvino, threads=2)
+    detector.detect(street[:3])
+    assert {t.name.partition("_")[0] for t in set(threading.enumerate()) - before} >= {"videoannotator:boxes"}
+    detector.close()
+    assert set(threading.enumerate()) - before == set()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from videoannotator.errors import ConfigError, MissingDependencyError, ModelError, nearest
 from videoannotator_person_tracking.guard import loading, quiet
+from videoannotator_person_tracking.streams import OneTorchThread, Streams
 
 __all__ = ["Detections", "Detector"]
 
@@ -60,7 +61,8 @@ class Detector:
 
     ``names``: the model's classes by number. ``task``: ``"detect"`` or ``"pose"``. ``batch``: pictures in one
     forward pass where the weights fix it (most exports: 1), else None. ``size``: height and width of the network's
-    picture, before `LetterBox` trims it for weights that take any.
+    picture, before `LetterBox` trims it for weights that take any. ``threads``: of the processor, for runtimes that
+    can be told (OpenVINO).
 
     Raises `ModelError` when the file cannot be loaded or has another task, `ConfigError` when a class or a size is
     asked of it that it does not have, `MissingDependencyError` when its runtime is not installed.
@@ -78,6 +80,7 @@ class Detector:
         agnostic_nms: bool = False,
         max_det: int = 300,
         trust: bool = False,
+        threads: int = 1,
     ) -> None:
         self._path = weights
         with loading(trust=trust):
@@ -95,20 +98,29 @@ class Detector:
             self._model.model.set_head_attr(max_det=max(max_det, 300), agnostic_nms=agnostic_nms)
         self.batch, fixed = self._input()
         self.size = self._size(imgsz, fixed)
+        # torch has the network's threads to itself in its own formats; in others it must not get in the way
+        self._alone = None if self._model.format in ("pt", "torchscript") else OneTorchThread()
+        self._streams = None
+        if self._model.format == "openvino" and self.batch is not None:
+            self._streams = Streams.of(self._model.backend, weights, threads)
 
     def detect(self, frames: NDArray[np.uint8]) -> list[Detections]:
         """Find boxes in frames, uint8 (N, height, width, 3), blue first; one `Detections` per frame."""
+        return self._detect(frames) if self._alone is None else self._alone.submit(self._detect, frames).result()
+
+    def close(self) -> None:
+        """Let go of threads; the detector is of no more use."""
+        for threads in (self._alone, self._streams):
+            if threads is not None:
+                threads.close()
+
+    def _detect(self, frames: NDArray[np.uint8]) -> list[Detections]:
         import torch
 
-        if not len(frames):
-            return []
-        step = self.batch or len(frames)
         found: list[Detections] = []
         with quiet(), torch.inference_mode():
-            for start in range(0, len(frames), step):
-                part = frames[start : start + step]
-                pictures = self._pictures(part)
-                found += self._found(self._said(pictures, step), pictures.shape[2:], part.shape[1:3])
+            for said, inner in self._answers(frames):
+                found += self._found(said, inner, frames.shape[1:3])
         return found
 
     # loading ------------------------------------------------------------------------------------------------------
@@ -202,17 +214,45 @@ class Detector:
 
     # one pass -----------------------------------------------------------------------------------------------------
 
-    def _pictures(self, frames: NDArray[np.uint8]) -> Any:
-        """The network's input, float (N, 3, height, width), red first, 0..1: `BasePredictor.preprocess`."""
-        import torch
+    def _letterboxed(self, frames: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        """Frames scaled and padded as the network takes them: `BasePredictor.pre_transform`."""
         from ultralytics.data.augment import LetterBox
 
         backend = self._model.backend
         any_shape = self._model.format == "pt" or (backend.dynamic and self._model.format != "imx")
         letterbox = LetterBox(self.size, auto=any_shape, stride=self._model.stride)
-        ready = np.stack([letterbox(image=frame) for frame in frames])
-        pictures = torch.from_numpy(ready).to(self._device).permute(0, 3, 1, 2).contiguous().flip(1)
+        return [letterbox(image=frame) for frame in frames]
+
+    def _pictures(self, frames: NDArray[np.uint8]) -> Any:
+        """The network's input, float (N, 3, height, width), red first, 0..1: `BasePredictor.preprocess`."""
+        import torch
+
+        ready = self._letterboxed(frames)
+        if self._device.type == "cpu" and not self._model.fp16:
+            return torch.from_numpy(_planes(ready))
+        pictures = torch.from_numpy(np.stack(ready)).to(self._device).permute(0, 3, 1, 2).contiguous().flip(1)
         return (pictures.half() if self._model.fp16 else pictures.float()).div_(255)
+
+    def _answers(self, frames: NDArray[np.uint8]) -> Iterator[tuple[Any, Sequence[int]]]:
+        """The network's raw answers, in batches that it takes, each with height and width of what it was shown."""
+        step = self.batch or max(1, len(frames))
+        parts = [frames[start : start + step] for start in range(0, len(frames), step)]
+        if self._streams is not None:
+            yield from self._streams.map(self._streamed, parts)
+            return
+        for part in parts:
+            pictures = self._pictures(part)
+            yield self._said(pictures, step), pictures.shape[2:]
+
+    def _streamed(self, part: NDArray[np.uint8]) -> tuple[Any, Sequence[int]]:
+        import torch
+
+        assert self._streams is not None and self.batch is not None  # noqa: S101, PT018 - told to the type checker
+        planes = _planes(self._letterboxed(part))
+        missing = self.batch - len(planes)
+        if missing:
+            planes = np.concatenate([planes, np.zeros((missing, *planes.shape[1:]), planes.dtype)])
+        return torch.from_numpy(self._streams.infer(planes)[: len(part)]), planes.shape[2:]
 
     def _said(self, pictures: Any, batch: int) -> Any:
         """The network's raw answer; a batch that is shorter than the weights take is filled up with black."""
@@ -251,3 +291,18 @@ class Detector:
                 points = rows[:, 6:].view(len(rows), *self._keypoints)
                 keypoints = ops.scale_coords(inner, points, shape).float().cpu().numpy()
             yield Detections(rows[:, :6].float().cpu().numpy(), keypoints, shape)
+
+
+def _planes(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Pictures (height, width, 3), blue first, as float32 (N, 3, height, width), red first, 0..1.
+
+    The same numbers as torch's, in half the time.
+    """
+    import cv2
+
+    height, width = pictures[0].shape[:2]
+    planes = np.empty((len(pictures), 3, height, width), dtype=np.float32)
+    for out, picture in zip(planes, pictures, strict=True):
+        for plane, channel in zip(out[::-1], cv2.split(picture), strict=True):
+            np.divide(channel, np.float32(255), out=plane)
+    return planes

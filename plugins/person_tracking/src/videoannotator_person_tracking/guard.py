@@ -32,6 +32,14 @@ _SET_BY_ULTRALYTICS = (
     "KINETO_LOG_LEVEL",
     "TORCHINDUCTOR_CACHE_DIR",  # by torch, when ultralytics imports its compiler
 )
+_USED = (  # all of it here, in one thread: threads of their own prepare pictures later
+    "torchvision",
+    "ultralytics.data.augment",
+    "ultralytics.engine.results",
+    "ultralytics.nn.autobackend",
+    "ultralytics.trackers.byte_tracker",
+    "ultralytics.utils.nms",
+)
 _loading = threading.Lock()  # the switches below are the process's, so one thread at a time turns them
 
 
@@ -74,7 +82,7 @@ def loading(*, trust: bool = False) -> Iterator[None]:
             checks = importlib.import_module("ultralytics.utils.checks")
             with _switched(checks, "AUTOINSTALL", False):
                 tasks = importlib.import_module("ultralytics.nn.tasks")
-                for module in ("torchvision", "ultralytics.nn.autobackend", "ultralytics.trackers.byte_tracker"):
+                for module in _USED:
                     importlib.import_module(module)
         except ImportError as error:
             raise MissingDependencyError(

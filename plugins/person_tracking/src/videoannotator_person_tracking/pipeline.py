@@ -34,6 +34,7 @@ class PersonTracking(Pipeline[PersonTrackingConfig]):
             agnostic_nms=config.agnostic_nms,
             max_det=config.max_det,
             trust=config.trust_weights,
+            threads=self.context.threads,
         )
         self._tracker: Tracker = NoTracker()
         if config.tracker == "bytetrack":
@@ -65,7 +66,9 @@ class PersonTracking(Pipeline[PersonTrackingConfig]):
 
     def close(self) -> None:
         """Let go of the network."""
-        self.__dict__.pop("_detector", None)
+        detector: Detector | None = self.__dict__.pop("_detector", None)
+        if detector is not None:
+            detector.close()
         self.__dict__.pop("_tracker", None)
 
 
