@@ -36,6 +36,14 @@ def assets() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_reports() -> Iterator[None]:
+    """OpenVINO reports every import by ultralytics, with which we compare, unless it thinks that this is CI."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CI", "true")
+        yield
+
+
 def decoded(path: Path, count: int) -> Frames:
     """The first frames of a video in presentation order, blue first."""
     with av.open(str(path)) as container:

@@ -52,7 +52,7 @@ def watched(self, args, *rest, **kwargs):
     return real(self, args, *rest, **kwargs)
 subprocess.Popen.__init__ = watched
 
-detector = Detector(Path(sys.argv[1]), conf=0.1, imgsz=320)
+detector = Detector(Path(sys.argv[1]), conf=0.1, threads=2)
 tracker = ByteTrack(PersonTrackingConfig(), 30)
 found = detector.detect(np.random.default_rng(0).integers(0, 255, (3, 90, 120, 3), dtype=np.uint8))
 for one in found:
@@ -62,12 +62,15 @@ changed = {key for key in before if before[key] != after[key]}
 assert not changed, {key: (before[key], after[key]) for key in changed}
 assert not attempts, attempts
 assert "ultralytics" in sys.modules
+assert "openvino_telemetry" not in sys.modules
 """
 
 
-def test_a_visit_leaves_no_traces(made: Mapping[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["torch", "openvino"])
+def test_a_visit_leaves_no_traces(made: Mapping[str, Path], pose_openvino: Path, tmp_path: Path, kind: str) -> None:
+    weights = made["pose"] if kind == "torch" else pose_openvino
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(VISIT), str(made["pose"])],
+        [sys.executable, "-c", textwrap.dedent(VISIT), str(weights)],
         capture_output=True,
         text=True,
         cwd=tmp_path,

@@ -2,8 +2,9 @@
 
 What it does of its own accord, in 8.4: importing it looks up a host name, sets environment variables, turns
 OpenCV's threads off, changes print options and warning filters, replaces ``torch.save``; loading weights may run
-pip, and unpickles whatever a ``.pt`` file holds; its logger writes to standard output. (Usage events, the hub and
-update checks hang on its ``Model`` and ``Predictor`` classes, which this plugin never touches.)
+pip, and unpickles whatever a ``.pt`` file holds; its logger writes to standard output. (Its usage events, hub and
+update checks hang on its ``Model`` and ``Predictor`` classes, which this plugin never touches.) OpenVINO reports its
+first import to Google Analytics, from a fork of the process, unless the user has opted out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import copy
 import importlib
 import logging
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -40,6 +42,7 @@ _USED = (  # all of it here, in one thread: threads of their own prepare picture
     "ultralytics.trackers.byte_tracker",
     "ultralytics.utils.nms",
 )
+_TELEMETRY = "openvino_telemetry"
 _loading = threading.Lock()  # the switches below are the process's, so one thread at a time turns them
 
 
@@ -77,7 +80,7 @@ def loading(*, trust: bool = False) -> Iterator[None]:
 
     Raises `MissingDependencyError` when ultralytics, or what it needs to load and track, cannot be imported.
     """
-    with _loading, quiet(), _as_it_was():
+    with _loading, quiet(), _as_it_was(), _no_telemetry():
         try:
             checks = importlib.import_module("ultralytics.utils.checks")
             with _switched(checks, "AUTOINSTALL", False):
@@ -91,6 +94,19 @@ def loading(*, trust: bool = False) -> Iterator[None]:
             ) from error
         with _switched(checks, "AUTOINSTALL", False), _switched(tasks, "SAFE_LOAD", not trust):
             yield
+
+
+@contextmanager
+def _no_telemetry() -> Iterator[None]:
+    """Let OpenVINO, if it is imported now, find its telemetry package missing: it goes on without, for good."""
+    if _TELEMETRY in sys.modules:
+        yield
+        return
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # how Python marks what cannot be imported
+    try:
+        yield
+    finally:
+        sys.modules.pop(_TELEMETRY, None)
 
 
 @contextmanager
