@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
+import threading
+from typing import TYPE_CHECKING
+
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from videoannotator.data.needs import Color
 from videoannotator.data.time import TimeSpan
-from videoannotator.errors import DataError
+from videoannotator.errors import DataError, MissingDependencyError
 
-__all__ = ["AudioTrack", "FrameBatch"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["AudioTrack", "FrameBatch", "Uploads"]
+
+
+class Uploads:
+    """One picture's pixels on other devices, each copied there once, whoever asks and in whichever batch."""
+
+    __slots__ = ("_at", "_lock", "_pixels")
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self._pixels = pixels
+        self._at: dict[str, torch.Tensor] = {}
+        self._lock = threading.Lock()
+
+    def to(self, device: str) -> torch.Tensor:
+        """uint8, the shape of the picture, on ``device``."""
+        with self._lock:
+            if device not in self._at:
+                self._at[device] = _tensor(self._pixels).to(device)
+            return self._at[device]
+
+
+def _tensor(pixels: NDArray[np.uint8]) -> torch.Tensor:
+    """The same memory as a tensor. Torch warns of arrays that are read only, in whichever thread: hence by address."""
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingDependencyError("FrameBatch.torch needs torch; run: pip install torch") from error
+    if not pixels.size:
+        return torch.empty(pixels.shape, dtype=torch.uint8)
+    view = np.ascontiguousarray(pixels)
+    shown = _Shown(view)
+    return torch.from_numpy(np.asarray(shown))
+
+
+class _Shown:
+    """Read-only memory that is said to be writable, as torch wants it. Nobody writes: a batch is everybody's."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self._pixels = pixels  # keeps the memory alive as long as the tensor
+        address, _ = pixels.__array_interface__["data"]
+        self.__array_interface__ = {**pixels.__array_interface__, "data": (address, False)}
 
 
 @attrs.frozen(eq=False)
@@ -22,6 +68,7 @@ class FrameBatch:
     ``pixels``: uint8 (N, height, width, 3), or (N, height, width) for ``color="gray"``. Read only: the same
     memory is handed to every pipeline that asked for the same pictures.
     ``source_width``, ``source_height``: the picture as shown, in whose pixels results are given.
+    ``uploads``: the pictures one by one, for those who share them on another device; filled by the decoder.
     """
 
     frame: NDArray[np.int64]
@@ -30,6 +77,7 @@ class FrameBatch:
     color: Color
     source_width: int
     source_height: int
+    uploads: tuple[Uploads, ...] = attrs.field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
         dimensions = 3 if self.color == "gray" else 4
@@ -44,8 +92,37 @@ class FrameBatch:
                 f"got shapes {self.frame.shape}, {self.time.shape}, {self.pixels.shape}"
             )
 
+        if not self.uploads:
+            object.__setattr__(self, "uploads", tuple(Uploads(picture) for picture in self.pixels))
+        if len(self.uploads) != len(self):
+            raise DataError(f"FrameBatch.uploads must have one entry per picture, got {len(self.uploads)}")
+
     def __len__(self) -> int:
         return int(self.frame.shape[0])
+
+    def __getitem__(self, part: slice) -> FrameBatch:
+        """Some of the pictures, in the same memory: ``batch[:4]``."""
+        if not isinstance(part, slice):
+            raise DataError(f"a part of a FrameBatch is a slice, batch[a:b], got {part!r}")
+        return attrs.evolve(
+            self,
+            frame=self.frame[part],
+            time=self.time[part],
+            pixels=self.pixels[part],
+            uploads=self.uploads[part],
+        )
+
+    def torch(self, device: str = "cpu") -> torch.Tensor:
+        """The pixels as a torch tensor on ``device``: uint8, the shape of `pixels`. Never write into it.
+
+        On the CPU it is the same memory. To another device a picture is copied once, however many pipelines ask for it.
+        Raises `MissingDependencyError` where torch is not installed.
+        """
+        if device == "cpu":
+            return _tensor(self.pixels)
+        import torch
+
+        return torch.stack([picture.to(device) for picture in self.uploads])
 
     @property
     def height(self) -> int:

@@ -89,6 +89,10 @@ class PipelineRecord:
     """How one pipeline was run. ``config`` is complete, defaults included, as plain values.
 
     ``seconds``: time spent inside the pipeline. ``plugin``: the distribution that publishes it.
+    ``device``, ``dtype``, ``precision``, ``batch``, ``threads``: how it computed at last. ``notices``: what happened
+    on the way and may be seen in the numbers (moved to the CPU, batch halved, resumed). ``isolation``: ``"none"``,
+    ``"process"`` or the name of an environment of its own. ``cached``: taken from the cache; all else tells of the
+    run that filled it.
     """
 
     name: str
@@ -100,12 +104,20 @@ class PipelineRecord:
     models: tuple[ModelRecord, ...] = ()
     device: str = "cpu"
     seconds: float | None = None
+    dtype: str = "float32"
+    precision: str = "exact"
+    batch: int | None = None
+    threads: int | None = None
+    isolation: str = "none"
+    notices: tuple[str, ...] = ()
+    cached: bool = False
 
 
 @attrs.frozen
 class Provenance:
     """With what a result was made: enough to make it again, or to see why it differs.
 
+    ``span``: from the first to the last second looked at; ``spans``: the stretches asked for, where there are several.
     ``created``: ISO 8601, UTC. ``decoder``: versions of PyAV and of FFmpeg's libraries. ``libraries``: versions of
     the installed distributions that took part. ``platform``: operating system, processor, Python.
     """
@@ -115,6 +127,7 @@ class Provenance:
     videoannotator: str
     created: str
     span: TimeSpan
+    spans: tuple[TimeSpan, ...] = ()
     pipelines: tuple[PipelineRecord, ...] = ()
     decoder: Mapping[str, str] = attrs.field(factory=dict)
     libraries: Mapping[str, str] = attrs.field(factory=dict)

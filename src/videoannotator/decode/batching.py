@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from videoannotator.data.frames import FrameBatch
+from videoannotator.data.frames import FrameBatch, Uploads
 from videoannotator.data.media import MediaInfo
 from videoannotator.data.needs import Frames
 from videoannotator.decode.passes import Picture
@@ -33,6 +33,7 @@ class Batcher:
         self._frames: list[int] = []
         self._times: list[float] = []
         self._pixels: list[NDArray[np.uint8]] = []
+        self._uploads: list[Uploads] = []
 
     def add(self, picture: Picture) -> FrameBatch | None:
         """Take a picture; a batch when it is full."""
@@ -41,6 +42,7 @@ class Batcher:
         self._frames.append(picture.frame)
         self._times.append(picture.time)
         self._pixels.append(picture.pixels(self._index))
+        self._uploads.append(picture.uploads(self._index))
         return self.flush() if len(self._frames) == self._size else None
 
     def flush(self) -> FrameBatch | None:
@@ -56,6 +58,7 @@ class Batcher:
             color=self._need.color,
             source_width=self._video.width,
             source_height=self._video.height,
+            uploads=tuple(self._uploads),
         )
-        self._frames, self._times, self._pixels = [], [], []
+        self._frames, self._times, self._pixels, self._uploads = [], [], [], []
         return batch

@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from videoannotator.data.frames import AudioTrack
+from videoannotator.data.frames import AudioTrack, Uploads
 from videoannotator.data.media import AudioInfo, MediaInfo
 from videoannotator.data.needs import Audio, Frames
 from videoannotator.data.outcome import Coverage, Failure
@@ -44,7 +44,7 @@ class Picture:
     needs that sample it.
     """
 
-    __slots__ = ("_converter", "_decoded", "_looks", "_pixels", "frame", "time", "wanted")
+    __slots__ = ("_converter", "_decoded", "_looks", "_pixels", "_uploads", "frame", "time", "wanted")
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Picture:
         self._looks = looks
         self._converter = converter
         self._pixels: dict[Look, NDArray[np.uint8]] = {}
+        self._uploads: dict[Look, Uploads] = {}
 
     def pixels(self, need: int) -> NDArray[np.uint8]:
         """The picture as the need with index ``need`` asks for it.
@@ -74,6 +75,11 @@ class Picture:
         if pixels is None:
             pixels = self._pixels.setdefault(look, self._converter.pixels(self._decoded, look))
         return pixels
+
+    def uploads(self, need: int) -> Uploads:
+        """The same picture on other devices; needs of one size and colour share it."""
+        look = self._looks[need]
+        return self._uploads.get(look) or self._uploads.setdefault(look, Uploads(self.pixels(need)))
 
     def __repr__(self) -> str:
         return f"Picture(frame={self.frame}, time={self.time:.4f}, wanted={self.wanted})"

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
@@ -20,7 +20,7 @@ from videoannotator.data.outcome import ModelRecord
 from videoannotator.discover.specs import ModelSpec
 from videoannotator.errors import ModelDownloadError, ModelMismatchError, ModelMissingError, nearest
 
-__all__ = ["ModelFile", "ModelStore", "cache_folder", "sha256_of"]
+__all__ = ["ModelFile", "ModelKey", "ModelStore", "cache_folder", "sha256_of"]
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0
@@ -59,6 +59,23 @@ class ModelFile:
     def record(self) -> ModelRecord:
         """What the provenance keeps of it."""
         return ModelRecord(name=self.name, source=self.source, sha256=self.sha256, licence=self.licence)
+
+
+@attrs.frozen
+class ModelKey:
+    """What tells one loaded model from another: the weights, where they are, in which precision.
+
+    ``variant``: whatever else the pipeline built it with (threads, picture size, ...).
+    """
+
+    name: str
+    sha256: str
+    device: str
+    dtype: str
+    variant: Hashable = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dtype}) on {self.device}"
 
 
 @attrs.frozen

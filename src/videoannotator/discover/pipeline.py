@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import attrs
 
@@ -13,28 +13,47 @@ from videoannotator.data.outcome import ModelRecord
 from videoannotator.data.result import PipelineResult
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
-from videoannotator.discover.models import ModelFile, ModelStore
+from videoannotator.discover.models import ModelFile, ModelKey, ModelStore
 from videoannotator.discover.specs import ModelSpec
 from videoannotator.errors import PlanError
 
-__all__ = ["Context", "Pipeline", "Rows"]
+__all__ = ["Context", "Loader", "Pipeline", "Precision", "Rows", "remembers"]
 
 ConfigT = TypeVar("ConfigT")
+ModelT = TypeVar("ModelT")
+
+Precision = Literal["exact", "fast"]
+"""``"exact"``: float32, the numbers of the model's own tool. ``"fast"``: whatever the device is quickest with."""
 
 Rows = Table[Any] | Mapping[str, Table[Any]] | None
 """What `Pipeline.process` and `Pipeline.finish` return: the table of the one output, tables by output, or nothing."""
+
+
+class Loader(Protocol):
+    """Keeps models that are loaded: see `Context.load`."""
+
+    def __call__(self, key: ModelKey, build: Callable[[], Any], *, concurrent: bool) -> Any:
+        """The model of ``key``, built when it is not there yet."""
+        ...
 
 
 def _ignore(fraction: float) -> None:
     """Nobody watches."""
 
 
+def _build_always(key: ModelKey, build: Callable[[], Any], *, concurrent: bool) -> Any:
+    """Nobody keeps models."""
+    return build()
+
+
 @attrs.define(eq=False)
 class Context:
     """What the house hands to a pipeline.
 
-    ``media``: the file. ``span``: what this run looks at. ``device``: ``"cpu"``, ``"cuda:0"``, ``"mps"``: use this one
-    and no other. ``threads``: how many processor threads to use at most.
+    ``media``: the file. ``span``: the stretch it is looking at now. ``device``: ``"cpu"``, ``"cuda:0"``, ``"mps"``: use
+    this one and no other. ``threads``: how many processor threads to use at most. ``batch``: most frames in a batch.
+    ``precision``: what the user chose; ``dtype``: what that allows at most on this device, ``"float32"``,
+    ``"bfloat16"`` or ``"float16"``; a pipeline that computes in another one says so by setting it in `Pipeline.setup`.
     ``models_used``: filled by `model`, ends in the provenance.
     """
 
@@ -42,9 +61,13 @@ class Context:
     span: TimeSpan
     device: str = "cpu"
     threads: int = 1
+    batch: int = 8
+    precision: Precision = "exact"
+    dtype: str = "float32"
     models: tuple[ModelSpec, ...] = ()
     store: ModelStore = attrs.field(factory=ModelStore)
     report: Callable[[float], None] = _ignore
+    loader: Loader = _build_always
     models_used: list[ModelRecord] = attrs.field(factory=list)
     _audio: AudioTrack | None = None
     _outputs: Mapping[str, PipelineResult] = attrs.field(factory=dict)
@@ -67,6 +90,29 @@ class Context:
             self.models_used.append(file.record)
         return file
 
+    def load(
+        self,
+        name_or_path: str,
+        build: Callable[[ModelFile], ModelT],
+        *,
+        variant: Hashable = (),
+        concurrent: bool = False,
+    ) -> ModelT:
+        """A model, loaded once per process and device and kept for the next run.
+
+        ``build``: makes it from the file, on `device`, in `dtype`. ``variant``: what else it was built with: the same
+        weights with another variant are another model. ``concurrent``: True when it may be used by several threads at
+        once (an onnxruntime session may); otherwise only one pipeline at a time computes with it.
+
+        The model belongs to the house: do not close it. Its method ``close()``, if it has one, is called when it is
+        given up. Everything that a run remembers belongs into the pipeline, not into the model. Raises what `model`
+        and ``build`` raise.
+        """
+        file = self.model(name_or_path)
+        key = ModelKey(file.name, file.sha256, self.device, self.dtype, variant)
+        model: ModelT = self.loader(key, lambda: build(file), concurrent=concurrent)
+        return model
+
     def progress(self, fraction: float) -> None:
         """Say how much of a long `Pipeline.finish` is done, 0..1. Raises `CancelledError` when the run is cancelled."""
         self.report(fraction)
@@ -75,8 +121,13 @@ class Context:
 class Pipeline(Generic[ConfigT]):
     """A pipeline. Subclass it; write `process` (frames), `finish` (sound, others' rows, the last word), or both.
 
-    One object serves one run of one file; all calls come from one thread, in this order: `setup`, `process` for
-    every batch in order of time, `finish`, `close`. After an error only `close` is called.
+    One object serves one run of one file; all calls come from one thread, in this order: `setup`; then for every
+    stretch of time that was asked for (mostly one, the whole file) `begin`, `process` for every batch in order of
+    time, and `finish`; at last `close`. After an error only `close` is called.
+
+    A pipeline that remembers something from one batch to the next (a tracker, a detector of cuts) forgets it in
+    `begin` and gives it in `state`. Then a run that was killed goes on where it was, and a batch for which memory
+    was short is done again without anything lost or doubled.
     """
 
     def __init__(self, config: ConfigT, context: Context) -> None:
@@ -84,15 +135,38 @@ class Pipeline(Generic[ConfigT]):
         self.context = context
 
     def setup(self) -> None:
-        """Load models. Called once, before the first batch."""
+        """Load models. Called once, before anything else."""
+
+    def begin(self) -> None:
+        """A stretch of time begins: `Context.span`. What was seen before it says nothing about it."""
 
     def process(self, batch: FrameBatch) -> Rows:
         """The rows of a batch of frames."""
         raise NotImplementedError(f"{type(self).__name__} needs frames, but has no process()")
 
-    def finish(self) -> Rows:
-        """The rows that can be told only at the end. The sound and other pipelines' rows are there now."""
+    def finish(self) -> Rows | Iterator[Rows]:
+        """The rows that can be told only at the end of the stretch. Sound and other pipelines' rows are there now.
+
+        Where this takes long, make it a generator that yields rows piece by piece, with a `state` from which a new
+        object can go on: called after `restore`, it gives the pieces that are still missing.
+        """
         return None
 
+    def state(self) -> Any:
+        """What `process` and `finish` remember, as a value that can be pickled and that later calls do not change.
+
+        Called between batches, often: keep it small. Ids that were given belong to it, too. None: nothing.
+        """
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Take back what `state` gave, in an object of the same settings, after `setup` and `begin`."""
+        raise NotImplementedError(f"{type(self).__name__} gives a state(), but has no restore()")
+
     def close(self) -> None:
-        """Give back what `setup` took. Called always."""
+        """Give back what `setup` took, except models from `Context.load`. Called always."""
+
+
+def remembers(pipeline: Pipeline[Any]) -> bool:
+    """True for a pipeline that has a `Pipeline.state` of its own."""
+    return type(pipeline).state is not Pipeline.state
