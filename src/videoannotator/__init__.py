@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from videoannotator.discover.pipeline import Context as Context
     from videoannotator.discover.pipeline import Pipeline as Pipeline
     from videoannotator.discover.specs import FormatSpec as FormatSpec
+    from videoannotator.discover.specs import MemoryNeed as MemoryNeed
     from videoannotator.discover.specs import ModelSpec as ModelSpec
     from videoannotator.discover.specs import PipelineSpec as PipelineSpec
     from videoannotator.errors import VideoAnnotatorError as VideoAnnotatorError
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from videoannotator.run.events import Event as Event
     from videoannotator.run.events import Failed as Failed
     from videoannotator.run.events import Finished as Finished
+    from videoannotator.run.events import Notice as Notice
     from videoannotator.run.events import PipelineDone as PipelineDone
     from videoannotator.run.events import Progress as Progress
     from videoannotator.run.events import RowsReady as RowsReady
@@ -80,11 +82,11 @@ _WHERE = {
     "discover.format": "Format",
     "discover.hooks": "hookimpl",
     "discover.pipeline": "Context Pipeline",
-    "discover.specs": "FormatSpec ModelSpec PipelineSpec",
+    "discover.specs": "FormatSpec MemoryNeed ModelSpec PipelineSpec",
     "errors": "VideoAnnotatorError",
     "formats.exporting": "read",
     "run.annotator": "Annotator",
-    "run.events": "Event Failed Finished PipelineDone Progress RowsReady",
+    "run.events": "Event Failed Finished Notice PipelineDone Progress RowsReady",
     "run.plan": "Plan",
 }
 _MODULE_OF = {name: f"videoannotator.{module}" for module, names in _WHERE.items() for name in names.split()}

@@ -88,6 +88,12 @@ class Result(Mapping[str, PipelineResult]):
         return not self.failures
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What is not missing and yet worth knowing: about the file, and about how pipelines had to be run."""
+        ran = tuple(f"{record.name}: {notice}" for record in self.provenance.pipelines for notice in record.notices)
+        return (*self.media.notices, *ran)
+
+    @property
     def coverage(self) -> dict[str, Coverage]:
         """What each pipeline looked at."""
         return {name: pipeline.coverage for name, pipeline in self.pipelines.items()}
@@ -118,7 +124,7 @@ class Result(Mapping[str, PipelineResult]):
             f"  {name}.{output}: {len(table)} x {table.row_class.__name__}" for name, output, table in self.tables()
         ]
         lines += [f"  ! {failure}" for failure in self.failures]
-        lines += [f"  note: {notice}" for notice in self.media.notices]
+        lines += [f"  note: {notice}" for notice in self.notices]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -128,11 +134,11 @@ class Result(Mapping[str, PipelineResult]):
             for name, output, table in self.tables()
         )
         wrong = "".join(f"<li>{escape(str(failure))}</li>" for failure in self.failures)
-        notes = "".join(f"<li>{escape(notice)}</li>" for notice in self.media.notices)
+        notes = "".join(f"<li>{escape(notice)}</li>" for notice in self.notices)
         head = "<tr><th>pipeline</th><th>output</th><th>rows of</th><th>number</th><th>covered</th></tr>"
         return (
             f"<table><caption>{escape(Path(self.media.path).name)}, {escape(str(self.provenance.span))}</caption>"
             f"<thead>{head}</thead><tbody>{rows}</tbody></table>"
             + (f"<p>Missing:</p><ul>{wrong}</ul>" if wrong else "")
-            + (f"<p>About the file:</p><ul>{notes}</ul>" if notes else "")
+            + (f"<p>Notes:</p><ul>{notes}</ul>" if notes else "")
         )

@@ -7,19 +7,24 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from videoannotator.data.media import MediaInfo
 from videoannotator.data.result import Result
+from videoannotator.data.time import TimeSpan
 from videoannotator.decode.probing import probe
 from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
 from videoannotator.discover.models import ModelStore
-from videoannotator.errors import ConfigError, PipelineError, PlanError, nearest
+from videoannotator.errors import ConfigError, DataError, PipelineError, PlanError, nearest
+from videoannotator.run.control import Control
 from videoannotator.run.events import Event, Failed, Finished, Progress
 from videoannotator.run.plan import Plan, PlannedModel, make_plan, ordered, planned_model
 from videoannotator.run.progress import Bar, ProgressOption
 from videoannotator.run.resources import ResourceManager
 from videoannotator.run.runner import Run
-from videoannotator.run.worker import Cancel
 
 __all__ = ["Annotator"]
+
+Spans = Sequence[TimeSpan | tuple[float, float]]
+"""Stretches of time, as `TimeSpan` or ``(start, end)`` in seconds."""
 
 
 class Annotator:
@@ -61,7 +66,7 @@ class Annotator:
         for name in self._config:
             if name not in chosen and name not in self.left_out:
                 raise ConfigError(f"{name}: settings for a pipeline that does not run{nearest(name, chosen)}")
-        self._running: set[Cancel] = set()
+        self._running: set[Control] = set()
         self._closed = False
 
     def _ready(self) -> tuple[str, ...]:
@@ -86,40 +91,53 @@ class Annotator:
             return None
         return f"its model is not on this disk: {model}"
 
-    def plan(self, path: str | PathLike[str], *, start: float | None = None, end: float | None = None) -> Plan:
+    def plan(
+        self,
+        path: str | PathLike[str],
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        spans: Spans | None = None,
+    ) -> Plan:
         """What a run would do: pipelines, order, models, device. Nothing is loaded; print it.
 
-        ``start``, ``end``: seconds on the file's clock. Raises `MediaError` and `DataError`.
+        ``start``, ``end``: seconds on the file's clock. ``spans``: several stretches, ``[(0, 10), (60, 70)]``, instead.
+        Raises `MediaError` and `DataError`.
         """
         self._open()
+        media = probe(path)
         return make_plan(
             self.catalog,
-            probe(path),
+            media,
             self.pipelines,
             configs={n: c for n, c in self._config.items() if n not in self.left_out},
             store=self._store,
             resources=self._resources,
-            start=start,
-            end=end,
+            spans=_asked(media, start, end, spans),
         )
 
     def stream(
-        self, path: str | PathLike[str], *, start: float | None = None, end: float | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        spans: Spans | None = None,
     ) -> Iterator[Event]:
         """Run, and give what happens as it happens: progress, rows, failures, and at last `Finished` with the result.
 
         Closing the iterator cancels the run. Raises `MediaError` before the first event when the file cannot be opened.
         """
-        plan = self.plan(path, start=start, end=end)
+        plan = self.plan(path, start=start, end=end, spans=spans)
         return self._events(plan)
 
     def _events(self, plan: Plan) -> Iterator[Event]:
-        cancel = Cancel()
-        self._running.add(cancel)
+        control = Control()
+        self._running.add(control)
         try:
-            yield from Run(plan, self._store, cancel).events()
+            yield from Run(plan, self._store, control).events()
         finally:
-            self._running.discard(cancel)
+            self._running.discard(control)
 
     def annotate(
         self,
@@ -127,10 +145,15 @@ class Annotator:
         *,
         start: float | None = None,
         end: float | None = None,
+        spans: Spans | None = None,
         progress: ProgressOption = True,
         on_error: Literal["record", "raise"] = "record",
     ) -> Result:
-        """Run all pipelines over a file, or over ``[start, end)`` seconds of it.
+        """Run all pipelines over a file, over ``[start, end)`` seconds of it, or over each of ``spans``.
+
+        Each span is looked at for itself: what was seen in one says nothing about the next, so shots end where a
+        span does and nobody is tracked across a gap (ids are not used twice). A pipeline without memory gives the
+        rows that it gives for the whole file.
 
         ``progress``: True shows a bar, False nothing, a callable is given `Progress` values.
         ``on_error``: what to do when a pipeline fails: ``"record"`` a `Failure` in the result and go on, or
@@ -140,7 +163,7 @@ class Annotator:
         """
         if on_error not in ("record", "raise"):
             raise ConfigError(f"on_error is 'record' or 'raise', got {on_error!r}")
-        events = self.stream(path, start=start, end=end)
+        events = self.stream(path, start=start, end=end, spans=spans)
         with Bar(progress, str(path)) as bar:
             for event in events:
                 if isinstance(event, Progress):
@@ -154,8 +177,18 @@ class Annotator:
 
     def cancel(self) -> None:
         """Stop every run of this annotator, from any thread; each raises `CancelledError` within a batch."""
-        for cancel in tuple(self._running):
-            cancel.set()
+        for control in tuple(self._running):
+            control.cancel()
+
+    def pause(self) -> None:
+        """Hold every run of this annotator after the batch at hand, from any thread, until `go_on`."""
+        for control in tuple(self._running):
+            control.pause()
+
+    def go_on(self) -> None:
+        """Take up again what `pause` held."""
+        for control in tuple(self._running):
+            control.go_on()
 
     def close(self) -> None:
         """Stop what runs and take no more files."""
@@ -176,6 +209,25 @@ class Annotator:
 
     def __repr__(self) -> str:
         return f"Annotator({list(self.pipelines)!r}, device={self._resources.device!r})"
+
+
+def _asked(
+    media: MediaInfo, start: float | None, end: float | None, spans: Spans | None
+) -> tuple[TimeSpan, ...] | None:
+    """The stretches of time that were asked for; None for the whole file."""
+    if spans is not None:
+        if start is not None or end is not None:
+            raise DataError("give start and end, or spans, not both")
+        return tuple(span if isinstance(span, TimeSpan) else TimeSpan(*span) for span in spans)
+    if start is None and end is None:
+        return None
+    first = 0.0 if start is None else start
+    last = media.duration if end is None else end
+    if not 0 <= first < last:
+        raise DataError(
+            f"start={start}, end={end}: nothing of {media.path} lies there; it is {media.duration:.3f} s long"
+        )
+    return (TimeSpan(first, last),)
 
 
 def _installed() -> Catalog:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
@@ -58,3 +59,11 @@ def choose(device: str, accelerators: Sequence[Accelerator]) -> str:
     if not wanted:
         raise DeviceError(f"this machine has no {device!r}; it has {', '.join(here)}")
     return wanted[0] if wanted[0] in usable else "cpu"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for what says that memory of a device, or of the machine, was too short."""
+    if isinstance(error, MemoryError):
+        return True
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)

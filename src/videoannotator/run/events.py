@@ -10,7 +10,7 @@ from videoannotator.data.outcome import Failure
 from videoannotator.data.result import Result
 from videoannotator.data.table import Table
 
-__all__ = ["Event", "Failed", "Finished", "PipelineDone", "Progress", "RowsReady"]
+__all__ = ["Event", "Failed", "Finished", "Notice", "PipelineDone", "Progress", "RowsReady"]
 
 
 @attrs.frozen
@@ -46,6 +46,14 @@ class PipelineDone:
 
 
 @attrs.frozen
+class Notice:
+    """Something happened that may be seen in the numbers: a smaller batch, another device. Nothing is missing."""
+
+    pipeline: str
+    message: str
+
+
+@attrs.frozen
 class Failed:
     """Something will be missing in the result."""
 
@@ -59,4 +67,4 @@ class Finished:
     result: Result
 
 
-Event = Progress | RowsReady | PipelineDone | Failed | Finished
+Event = Progress | RowsReady | PipelineDone | Notice | Failed | Finished

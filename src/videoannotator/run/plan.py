@@ -79,8 +79,18 @@ class Plan:
     """What a run will do, in order. ``str(plan)`` is for people."""
 
     media: MediaInfo
-    span: TimeSpan
+    spans: tuple[TimeSpan, ...]
     pipelines: tuple[PlannedPipeline, ...]
+
+    @property
+    def span(self) -> TimeSpan:
+        """From the first second looked at to the last."""
+        return TimeSpan(self.spans[0].start, self.spans[-1].end)
+
+    @property
+    def duration(self) -> float:
+        """Seconds looked at."""
+        return sum(span.duration for span in self.spans)
 
     @property
     def stages(self) -> tuple[tuple[PlannedPipeline, ...], ...]:
@@ -94,7 +104,7 @@ class Plan:
         return tuple(p.model for p in self.pipelines if p.model is not None and not p.model.present)
 
     def __str__(self) -> str:
-        lines = [f"{self.media.path} {self.span}", f"  {_media(self.media)}"]
+        lines = [f"{self.media.path} {' '.join(map(str, self.spans))}", f"  {_media(self.media)}"]
         lines += [f"  note: {notice}" for notice in self.media.notices]
         for planned in self.pipelines:
             spec = planned.entry.spec
@@ -184,15 +194,14 @@ def make_plan(
     configs: Mapping[str, Any],
     store: ModelStore,
     resources: ResourceManager,
-    start: float | None = None,
-    end: float | None = None,
+    spans: Sequence[TimeSpan] | None = None,
 ) -> Plan:
     """Plan a run. Pure: reads the catalog and looks whether model files exist, imports no pipeline.
 
     Raises `PlanError`, `UnknownPipelineError`, `ConfigError`, `DeviceError`; `DataError` for a span outside the file.
     """
     found = ordered(catalog, names, configs)
-    span = _span(media, start, end)
+    stretches = _stretches(media, spans)
     leases: dict[str, Lease] = {}
     for stage in {stage for _, _, stage in found}:
         leases.update(resources.leases([entry.spec for entry, _, at in found if at == stage]))
@@ -202,17 +211,23 @@ def make_plan(
         model = planned_model(entry, config, store)
         problem = _problem(media, entry.spec.name, needs)
         planned.append(PlannedPipeline(entry, config, needs, stage, leases[entry.spec.name], model, problem))
-    return Plan(media, span, tuple(planned))
+    return Plan(media, stretches, tuple(planned))
 
 
-def _span(media: MediaInfo, start: float | None, end: float | None) -> TimeSpan:
-    first = 0.0 if start is None else start
-    last = media.duration if end is None else min(end, media.duration)
-    if not (0 <= first < last or first == last == 0):
-        raise DataError(
-            f"start={start}, end={end}: nothing of {media.path} lies there; it is {media.duration:.3f} s long"
-        )
-    return TimeSpan(first, last)
+def _stretches(media: MediaInfo, spans: Sequence[TimeSpan] | None) -> tuple[TimeSpan, ...]:
+    """``spans`` as far as the file goes, in order of time; the whole file when None."""
+    if spans is None:
+        return (media.span,)
+    if not spans:
+        raise DataError("spans=[] asks for nothing; leave it out to look at the whole file")
+    kept: list[TimeSpan] = []
+    for span in sorted(spans):
+        if not 0 <= span.start < min(span.end, media.duration):
+            raise DataError(f"nothing of {media.path} lies in {span}; it is {media.duration:.3f} s long")
+        if kept and span.start < kept[-1].end:
+            raise DataError(f"spans overlap: {kept[-1]} and {span}; what lies in both would be there twice")
+        kept.append(TimeSpan(span.start, min(span.end, media.duration)))
+    return tuple(kept)
 
 
 def _problem(media: MediaInfo, name: str, needs: Sequence[Need]) -> Failure | None:

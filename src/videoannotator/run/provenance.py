@@ -27,6 +27,7 @@ def provenance_of(plan: Plan, media_sha256: str, records: Iterable[PipelineRecor
         videoannotator=version("videoannotator"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         span=plan.span,
+        spans=plan.spans if len(plan.spans) > 1 else (),
         pipelines=records,
         decoder={"av": av.__version__, **{k: ".".join(map(str, v)) for k, v in sorted(av.library_versions.items())}},
         libraries=_libraries({"videoannotator", *(r.plugin for r in records)}),

@@ -17,19 +17,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from videoannotator.data.frames import AudioTrack
+from videoannotator.data.frames import AudioTrack, FrameBatch
 from videoannotator.data.needs import Audio, Frames
 from videoannotator.data.outcome import Coverage, Failure
 from videoannotator.data.result import PipelineResult, Result
+from videoannotator.data.time import TimeSpan
 from videoannotator.decode.batching import Batcher
 from videoannotator.decode.passes import DecodePass
 from videoannotator.discover.models import ModelStore, sha256_of
 from videoannotator.discover.pipeline import Context
 from videoannotator.errors import CancelledError
+from videoannotator.run.control import Control, put
 from videoannotator.run.events import Event, Failed, Finished, PipelineDone, Progress
+from videoannotator.run.failing import skipped
 from videoannotator.run.plan import Plan, PlannedPipeline
 from videoannotator.run.provenance import provenance_of
-from videoannotator.run.worker import Cancel, End, Worker, put, skipped
+from videoannotator.run.worker import End, Given, Worker
 
 __all__ = ["Run"]
 
@@ -42,11 +45,11 @@ class Run:
     """One run of one plan. Iterate `events` once, to the end; closing the iterator cancels the run."""
 
     def __init__(
-        self, plan: Plan, store: ModelStore, cancel: Cancel, open_pass: Callable[..., DecodePass] = DecodePass
+        self, plan: Plan, store: ModelStore, control: Control, open_pass: Callable[..., DecodePass] = DecodePass
     ) -> None:
         self.plan = plan
         self.store = store
-        self.cancel = cancel
+        self.control = control
         self.open_pass = open_pass
         self._events: queue.Queue[Event] = queue.Queue(_EVENTS)
         self._results: dict[str, PipelineResult] = {}
@@ -68,11 +71,11 @@ class Run:
             hashing.join()
             if self._crash is not None:
                 raise self._crash
-            self.cancel.check()
+            self.control.check()
             yield self._progress()
             yield Finished(self._result())
         finally:
-            self.cancel.set()
+            self.control.cancel()
             for thread in (hashing, *self._threads):
                 thread.join()
 
@@ -117,19 +120,24 @@ class Run:
                 yield self._progress()
         if self._crash is not None:
             raise self._crash
-        self.cancel.check()
+        self.control.check()
 
     def _worker(self, planned: PlannedPipeline) -> Worker:
-        context = Context(
-            media=self.plan.media,
-            span=self.plan.span,
-            device=planned.lease.device,
-            threads=planned.lease.threads,
-            models=planned.entry.spec.models,
-            store=self.store,
-            outputs={n.pipeline: r for n in planned.outputs if (r := self._results.get(n.pipeline)) and r.ok},
-        )
-        return Worker(planned, context, self._events, self.cancel, self.plan.span)
+        outputs = {n.pipeline: r for n in planned.outputs if (r := self._results.get(n.pipeline)) and r.ok}
+
+        def context(device: str) -> Context:
+            return Context(
+                media=self.plan.media,
+                span=self.plan.spans[0],
+                device=device,
+                threads=planned.lease.threads,
+                batch=planned.entry.spec.batch,
+                models=planned.entry.spec.models,
+                store=self.store,
+                outputs=outputs,
+            )
+
+        return Worker(planned, context, self._events, self.control, self.plan.spans, _nothing_to_free)
 
     def _unmet(self, planned: PlannedPipeline) -> Failure | None:
         for need in planned.outputs:
@@ -148,29 +156,32 @@ class Run:
             pass
         except BaseException as error:  # noqa: BLE001 - handed to the thread that iterates the events, which raises it
             self._crash = error
-            self.cancel.set()
+            self.control.cancel()
 
     def _feed_stage(self, workers: Sequence[Worker]) -> None:
+        for span in self.plan.spans:
+            self._feed_span(span, workers)
+
+    def _feed_span(self, span: TimeSpan, workers: Sequence[Worker]) -> None:
         needs = list(dict.fromkeys(w.planned.frames for w in workers if w.planned.frames))
         rates = list(dict.fromkeys(w.planned.audio for w in workers if w.planned.audio))
         sounds: dict[Audio, AudioTrack | None] = {}
         coverage: dict[Frames, Coverage] = {}
         if needs or rates:
             first = rates[0] if rates else None
-            with self.open_pass(self.plan.media, needs, first, self.plan.span) as decoding:
+            with self.open_pass(self.plan.media, needs, first, span) as decoding:
                 self._pump(decoding, needs, workers)
                 coverage = {need: decoding.coverage(need) for need in needs}
                 if first is not None:
                     sounds[first] = decoding.audio_track
                 self._report_media(decoding)
         for other in rates[1:]:  # a second sample rate is a second, sound-only pass
-            with self.open_pass(self.plan.media, (), other, self.plan.span) as decoding:
+            with self.open_pass(self.plan.media, (), other, span) as decoding:
                 self._pump(decoding, (), ())
                 sounds[other] = decoding.audio_track
         for worker in workers:
             sound = sounds.get(worker.planned.audio) if worker.planned.audio else None
-            worker.covered = self._covered(worker.planned, sound, coverage)
-            worker.give(End(sound))
+            worker.give(End(self._covered(worker.planned, span, sound, coverage), sound))
 
     def _pump(self, decoding: DecodePass, needs: Sequence[Frames], workers: Sequence[Worker]) -> None:
         groups: dict[tuple[int, int], list[Worker]] = {}
@@ -179,45 +190,49 @@ class Run:
                 key = (needs.index(worker.planned.frames), worker.planned.entry.spec.batch)
                 groups.setdefault(key, []).append(worker)
         batchers = {key: Batcher(self.plan.media, needs[key[0]], key[0], key[1]) for key in groups}
-        for picture in decoding:
-            self.cancel.check()
-            self._frames = decoding.decoded
-            for key, batcher in batchers.items():
-                if key[0] in picture.wanted and (batch := batcher.add(picture)) is not None:
-                    for worker in groups[key]:
-                        worker.give(batch)
-        self._frames = decoding.decoded
-        for key, batcher in batchers.items():
-            if (batch := batcher.flush()) is not None:
+        before = self._frames
+
+        def give(key: tuple[int, int], batch: FrameBatch | None) -> None:
+            if batch is not None:
+                given = Given(batch, decoding.coverage(needs[key[0]]))
                 for worker in groups[key]:
-                    worker.give(batch)
+                    worker.give(given)
+
+        for picture in decoding:
+            self.control.check()
+            self._frames = before + decoding.decoded
+            for key, batcher in batchers.items():
+                if key[0] in picture.wanted:
+                    give(key, batcher.add(picture))
+        self._frames = before + decoding.decoded
+        for key, batcher in batchers.items():
+            give(key, batcher.flush())
 
     def _report_media(self, decoding: DecodePass) -> None:
         for failure in decoding.failures:
             if failure not in self._media_failures:
                 self._media_failures[failure] = None
-                put(self._events, Failed(failure), self.cancel)
+                put(self._events, Failed(failure), self.control)
 
     def _covered(
-        self, planned: PlannedPipeline, sound: AudioTrack | None, coverage: dict[Frames, Coverage]
+        self, planned: PlannedPipeline, span: TimeSpan, sound: AudioTrack | None, coverage: dict[Frames, Coverage]
     ) -> Coverage:
         if planned.frames is not None:
             return coverage[planned.frames]
         if sound is not None:
             return Coverage((sound.span,))
         read = [self._results[n.pipeline].coverage for n in planned.outputs if n.pipeline in self._results]
-        return read[0] if read else Coverage((self.plan.span,))
+        return read[0].within(span) if read else Coverage((span,))
 
     def _progress(self) -> Progress:
-        span, total = self.plan.span, len(self.plan.pipelines)
+        total = len(self.plan.pipelines)
         running = [w for w in self._workers if w.name not in self._results]
         done = len(self._results) + sum(w.fraction for w in running)
         fraction = done / total if total else 1.0
-        elapsed = time.perf_counter() - self._began
-        behind = min((w.seen for w in running if w.planned.frames and not w.done), default=None)
-        seconds = (behind - span.start) if behind is not None else span.duration * fraction
+        elapsed = time.perf_counter() - self._began - self.control.held
+        behind = min((w.fraction for w in running if w.planned.frames and not w.done), default=fraction)
         eta = elapsed * (1 - fraction) / fraction if fraction > 0 else None
-        return Progress(fraction, self._frames, seconds, span.duration, eta)
+        return Progress(fraction, self._frames, behind * self.plan.duration, self.plan.duration, eta)
 
     def _result(self) -> Result:
         records = [w.record() for w in self._workers]
@@ -227,3 +242,7 @@ class Run:
             provenance=provenance_of(self.plan, self._sha256, records),
             media_failures=tuple(self._media_failures),
         )
+
+
+def _nothing_to_free(device: str) -> bool:
+    return False

@@ -1,0 +1,59 @@
+"""What becomes of a pipeline that could not do its work: empty tables, and a failure that says why."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from videoannotator.data.outcome import Coverage, Failure
+from videoannotator.data.result import PipelineResult
+from videoannotator.data.table import Table
+from videoannotator.data.time import TimeSpan
+from videoannotator.discover.specs import load
+from videoannotator.errors import (
+    MissingDependencyError,
+    ModelError,
+    ModelMissingError,
+    PipelineCrashed,
+    PipelineHung,
+    PluginLoadError,
+)
+from videoannotator.run.devices import is_out_of_memory
+from videoannotator.run.plan import PlannedPipeline
+
+__all__ = ["empty_tables", "failure_of", "skipped"]
+
+
+def empty_tables(planned: PlannedPipeline) -> dict[str, Table[Any]]:
+    """An empty table for every output; none for one whose row class cannot be imported."""
+    tables = {}
+    for output, path in planned.entry.spec.gives.items():
+        try:
+            tables[output] = Table.empty(load(path))
+        except PluginLoadError:
+            continue
+    return tables
+
+
+def skipped(planned: PlannedPipeline, problem: Failure) -> PipelineResult:
+    """The result of a pipeline that could not be given this file: empty tables, nothing covered, and why."""
+    return PipelineResult(planned.name, empty_tables(planned), Coverage(), (problem,))
+
+
+def failure_of(name: str, error: BaseException, span: TimeSpan | None = None) -> Failure:
+    """The `Failure` that says what ``error`` means for the rows of the pipeline ``name``."""
+    kinds: tuple[tuple[type[Exception], str], ...] = (
+        (ModelMissingError, "model_missing"),
+        (ModelError, "model_error"),
+        (MissingDependencyError, "missing_dependency"),
+        (PluginLoadError, "plugin_error"),
+        (PipelineCrashed, "crashed"),
+        (PipelineHung, "hung"),
+    )
+    if is_out_of_memory(error):
+        return Failure("out_of_memory", str(error) or f"{name} ran out of memory", span, name)
+    for cls, kind in kinds:
+        if isinstance(error, cls):
+            return Failure(kind, str(error), span, name)
+    details = "".join(traceback.format_exception(error))
+    return Failure("pipeline_error", f"{type(error).__name__}: {error}", span, name, details)
