@@ -28,6 +28,14 @@ def assets() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test finds results of another, or of whoever runs the tests, and none leaves any in their cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("VIDEOANNOTATOR_CACHE", str(folder))
+    return folder
+
+
 @attrs.frozen
 class Ran:
     """What came of a pipeline that ran by itself. ``progress``: every fraction it reported."""
@@ -74,6 +82,7 @@ def run_alone() -> RunAlone:
                 given[name].append(table)
 
         pipeline.setup()
+        pipeline.begin()
         try:
             with DecodePass(media, frames, audio, span) as decoding:
                 batcher = Batcher(media, frames[0], 0, spec.batch) if frames else None

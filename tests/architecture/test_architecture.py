@@ -22,10 +22,11 @@ ROOT = Path(__file__).parents[2]
 
 PUBLIC = set(
     """
-    Annotator ArrayOf Ascending Audio AudioInfo AudioTrack Catalog Context Coverage Detection Dtype Event Face Failed
-    Failure Finished Format FormatSpec FrameBatch FrameClock Frames MediaInfo MemoryNeed ModelSpec Notice Output Pipeline PipelineDone
-    PipelineResult PipelineSpec Plan Progress Provenance Range Result RowsReady Shot Signal SpeakerTurn SpeechRegion
-    Table TimeSpan Unit Utterance VideoAnnotatorError VideoInfo Word catalog hookimpl probe read row
+    Annotator ArrayOf Ascending Audio AudioInfo AudioTrack Catalog Context Coverage Detection Dtype Event Face
+    Failed Failure Finished Format FormatSpec FrameBatch FrameClock Frames MediaInfo MemoryNeed ModelSpec Notice
+    Output Pipeline PipelineDone PipelineResult PipelineSpec Plan Progress Provenance Range Result RowsReady Shot
+    Signal SpeakerTurn SpeechRegion Table TimeSpan Unit Utterance VideoAnnotatorError VideoInfo Word catalog
+    hookimpl probe read row
     """.split()
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
@@ -13,7 +14,8 @@ from videoannotator.data.time import TimeSpan
 from videoannotator.decode.probing import probe
 from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
 from videoannotator.discover.models import ModelStore
-from videoannotator.errors import ConfigError, DataError, PipelineError, PlanError, nearest
+from videoannotator.errors import CacheError, ConfigError, DataError, PipelineError, PlanError, nearest
+from videoannotator.run.cache import ResultCache
 from videoannotator.run.control import Control
 from videoannotator.run.events import Event, Failed, Finished, Progress
 from videoannotator.run.plan import Plan, PlannedModel, make_plan, ordered, planned_model
@@ -22,6 +24,8 @@ from videoannotator.run.resources import ResourceManager
 from videoannotator.run.runner import Run
 
 __all__ = ["Annotator"]
+
+_log = logging.getLogger(__name__)
 
 Spans = Sequence[TimeSpan | tuple[float, float]]
 """Stretches of time, as `TimeSpan` or ``(start, end)`` in seconds."""
@@ -36,6 +40,9 @@ class Annotator:
     ``device``: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
     ``download``: may models that are not on this disk be fetched? By default yes for pipelines named in
     ``pipelines`` (naming one is consent to the download its plan announces), and no otherwise. Never gated ones.
+    ``cache``: take results from the cache where the same question was answered before, and keep new ones there
+    (True), do neither (False), or use this `ResultCache`. The question is the content of the file, the spans, and the
+    pipeline with its version, code, weights and settings, and with those of the pipelines it reads.
     ``catalog``: what to choose from; by default everything installed.
 
     Raises `UnknownPipelineError`, `ConfigError` (before any model is loaded), `PlanError`, `DeviceError`.
@@ -52,11 +59,13 @@ class Annotator:
         config: Mapping[str, Any] | None = None,
         device: str = "auto",
         download: bool | None = None,
+        cache: bool | ResultCache = True,
         catalog: Catalog | None = None,
     ) -> None:
         if isinstance(pipelines, str):
             raise PlanError(f"pipelines is a list of names: [{pipelines!r}]")
         self.catalog = catalog if catalog is not None else _installed()
+        self._cache = _cache_of(cache)
         self._store = ModelStore(download=pipelines is not None if download is None else download)
         self._resources = ResourceManager(device)
         self._config = dict(config or {})
@@ -135,7 +144,7 @@ class Annotator:
         control = Control()
         self._running.add(control)
         try:
-            yield from Run(plan, self._store, control).events()
+            yield from Run(plan, self._store, control, self._cache).events()
         finally:
             self._running.discard(control)
 
@@ -209,6 +218,16 @@ class Annotator:
 
     def __repr__(self) -> str:
         return f"Annotator({list(self.pipelines)!r}, device={self._resources.device!r})"
+
+
+def _cache_of(choice: bool | ResultCache) -> ResultCache | None:
+    if not isinstance(choice, bool):
+        return choice
+    try:
+        return ResultCache() if choice else None
+    except CacheError as error:  # nobody named a folder, and results can be had without one
+        _log.warning("results are not kept: %s", error)
+        return None
 
 
 def _asked(

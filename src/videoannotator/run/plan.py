@@ -93,6 +93,11 @@ class Plan:
         return sum(span.duration for span in self.spans)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the pipelines, in order."""
+        return tuple(p.name for p in self.pipelines)
+
+    @property
     def stages(self) -> tuple[tuple[PlannedPipeline, ...], ...]:
         """Pipelines that run side by side, stage by stage; a later stage reads the rows of earlier ones."""
         last = max((p.stage for p in self.pipelines), default=-1)

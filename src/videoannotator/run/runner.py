@@ -15,21 +15,29 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+
+import attrs
 
 from videoannotator.data.frames import AudioTrack, FrameBatch
 from videoannotator.data.needs import Audio, Frames
-from videoannotator.data.outcome import Coverage, Failure
+from videoannotator.data.outcome import Coverage, Failure, PipelineRecord
 from videoannotator.data.result import PipelineResult, Result
+from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
 from videoannotator.decode.batching import Batcher
 from videoannotator.decode.passes import DecodePass
-from videoannotator.discover.models import ModelStore, sha256_of
+from videoannotator.discover.models import ModelStore
 from videoannotator.discover.pipeline import Context
+from videoannotator.discover.specs import load
 from videoannotator.errors import CancelledError
+from videoannotator.run.cache import Entry, ResultCache, Stored
 from videoannotator.run.control import Control, put
-from videoannotator.run.events import Event, Failed, Finished, PipelineDone, Progress
+from videoannotator.run.events import Event, Failed, Finished, PipelineDone, Progress, RowsReady
 from videoannotator.run.failing import skipped
+from videoannotator.run.identity import media_sha256
+from videoannotator.run.keys import keys_of
 from videoannotator.run.plan import Plan, PlannedPipeline
 from videoannotator.run.provenance import provenance_of
 from videoannotator.run.worker import End, Given, Worker
@@ -45,12 +53,20 @@ class Run:
     """One run of one plan. Iterate `events` once, to the end; closing the iterator cancels the run."""
 
     def __init__(
-        self, plan: Plan, store: ModelStore, control: Control, open_pass: Callable[..., DecodePass] = DecodePass
+        self,
+        plan: Plan,
+        store: ModelStore,
+        control: Control,
+        cache: ResultCache | None = None,
+        open_pass: Callable[..., DecodePass] = DecodePass,
     ) -> None:
         self.plan = plan
         self.store = store
         self.control = control
+        self.cache = cache
         self.open_pass = open_pass
+        self._keys: dict[str, str] = {}
+        self._records: dict[str, PipelineRecord] = {}
         self._events: queue.Queue[Event] = queue.Queue(_EVENTS)
         self._results: dict[str, PipelineResult] = {}
         self._workers: list[Worker] = []
@@ -63,47 +79,85 @@ class Run:
 
     def events(self) -> Iterator[Event]:
         """Run, and tell what happens; the last event is `Finished`. Raises `CancelledError` when cancelled."""
-        hashing = threading.Thread(target=self._hash, name="videoannotator:hash", daemon=True)
-        hashing.start()
         try:
+            self._sha256 = media_sha256(Path(self.plan.media.path))
+            if self.cache is not None:
+                self._keys = keys_of(self.plan, self._sha256, self.store)
             for stage in self.plan.stages:
-                yield from self._stage(stage)
-            hashing.join()
-            if self._crash is not None:
-                raise self._crash
+                with ExitStack() as held:
+                    yield from self._stage(stage, held)
             self.control.check()
             yield self._progress()
             yield Finished(self._result())
         finally:
             self.control.cancel()
-            for thread in (hashing, *self._threads):
+            for thread in self._threads:
                 thread.join()
 
-    def _hash(self) -> None:
-        try:
-            self._sha256 = sha256_of(Path(self.plan.media.path))
-        except OSError as error:
-            self._crash = error
-
-    def _stage(self, stage: Sequence[PlannedPipeline]) -> Iterator[Event]:
+    def _stage(self, stage: Sequence[PlannedPipeline], held: ExitStack) -> Iterator[Event]:
         workers = []
-        for planned in stage:
+        entries: dict[str, Entry] = {}
+        # in one order everywhere, so that two runs never wait for each other's
+        for planned in sorted(stage, key=lambda p: self._keys.get(p.name, "")):
             problem = planned.problem or self._unmet(planned)
-            if problem is None:
-                workers.append(self._worker(planned))
+            if problem is not None:
+                self._results[planned.name] = skipped(planned, problem)
+                yield Failed(problem)
+                yield PipelineDone(planned.name, 0.0)
                 continue
-            self._results[planned.name] = skipped(planned, problem)
-            yield Failed(problem)
-            yield PipelineDone(planned.name, 0.0)
+            stored = self._stored(planned, entries, held)
+            if stored is None:
+                workers.append(self._worker(planned))
+            else:
+                yield from self._taken(planned, stored)
+        workers.sort(key=lambda worker: self.plan.names.index(worker.name))
         self._workers += workers
         feeder = threading.Thread(target=self._feed, args=(workers,), name="videoannotator:decode", daemon=True)
-        threads = [feeder, *(w.thread for w in workers)]
+        threads = [feeder, *(w.thread for w in workers)] if workers else []
         for thread in threads:
             thread.start()
             self._threads.append(thread)
         yield from self._watch(threads)
         for worker in workers:
-            self._results[worker.name] = worker.result()
+            self._results[worker.name], self._records[worker.name] = worker.result(), worker.record()
+        for name, entry in entries.items():
+            if self._results[name].ok:
+                self._keep(name, entry)
+
+    def _stored(self, planned: PlannedPipeline, entries: dict[str, Entry], held: ExitStack) -> Stored | None:
+        """What the cache has of a pipeline; where it has nothing, its entry is ours to fill until the stage ends."""
+        key = self._keys.get(planned.name)
+        if self.cache is None or key is None:
+            return None
+        stored = self.cache.lookup(key)
+        if stored is None:
+            entry = held.enter_context(self.cache.open(key, self.control.check))
+            stored = entry.stored  # somebody else may have filled it while we waited
+            if stored is None:
+                entries[planned.name] = entry
+        return stored
+
+    def _taken(self, planned: PlannedPipeline, stored: Stored) -> Iterator[Event]:
+        gives = planned.entry.spec.gives
+        tables = {name: Table.from_arrow(load(gives[name]), t.to_arrow()) for name, t in stored.result.tables.items()}
+        self._results[planned.name] = attrs.evolve(stored.result, tables=tables)
+        self._records[planned.name] = attrs.evolve(stored.record, cached=True)
+        for failure in stored.media_failures:
+            if failure not in self._media_failures:
+                self._media_failures[failure] = None
+                yield Failed(failure)
+        for output, table in tables.items():
+            if len(table):
+                yield RowsReady(planned.name, output, table)
+        yield PipelineDone(planned.name, 0.0)
+
+    def _keep(self, name: str, entry: Entry) -> None:
+        result, record = self._results[name], self._records[name]
+        planned = next(p for p in self.plan.pipelines if p.name == name)
+        decoded = planned.frames is not None or planned.audio is not None
+        failures = tuple(self._media_failures) if decoded else ()
+        provenance = provenance_of(self.plan, self._sha256, [record])
+        entry.finish(Stored(result, record, failures), self.plan.media, provenance)
 
     def _watch(self, threads: Sequence[threading.Thread]) -> Iterator[Event]:
         """Pass events on until every thread has ended and nothing is left in the queue."""
@@ -235,7 +289,7 @@ class Run:
         return Progress(fraction, self._frames, behind * self.plan.duration, self.plan.duration, eta)
 
     def _result(self) -> Result:
-        records = [w.record() for w in self._workers]
+        records = [self._records[p.name] for p in self.plan.pipelines if p.name in self._records]
         return Result(
             media=self.plan.media,
             pipelines={p.name: self._results[p.name] for p in self.plan.pipelines},

@@ -82,7 +82,7 @@ def check_pipeline(
     check_spec(found.pipeline(name).spec)
     results = {}
     for clip, path in clips(folder).items():
-        with Annotator([name], config={name: config or {}}, catalog=found, download=False) as annotator:
+        with Annotator([name], config={name: config or {}}, catalog=found, download=False, cache=False) as annotator:
             first = annotator.annotate(path, progress=False)
             second = annotator.annotate(path, progress=False)
         where = f"{name} on the clip {clip!r}"

@@ -1,0 +1,73 @@
+"""Under which key a pipeline's result is kept: everything that decides its rows, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from videoannotator.data.convert import unstructure
+from videoannotator.discover.config import plain_config
+from videoannotator.discover.models import ModelStore
+from videoannotator.errors import ModelError
+from videoannotator.run.cache import cache_key
+from videoannotator.run.plan import Plan, PlannedPipeline
+
+__all__ = ["code_of", "keys_of"]
+
+
+def code_of(pipeline: str) -> str:
+    """A hash of names, sizes and times of the source files of ``"package.module:Class"``; nothing is imported.
+
+    A version number tells published plugins apart; whoever is writing one changes its code between two runs.
+    """
+    top = pipeline.partition(".")[0].partition(":")[0]
+    found = find_spec(top)
+    if found is None:
+        return ""
+    places = list(found.submodule_search_locations or [])
+    files = (file for place in places for file in Path(place).rglob("*.py"))
+    single = [Path(found.origin)] if not places and found.origin else []
+    told = hashlib.sha256()
+    for file in sorted([*files, *single]):
+        stat = file.stat()
+        told.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return told.hexdigest()
+
+
+def keys_of(plan: Plan, media_sha256: str, store: ModelStore) -> dict[str, str]:
+    """The keys of a plan by pipeline; one whose weights cannot be had, or that needs such a one, has none.
+
+    Fetches weights that are not on this disk, where that was agreed to: their hash is part of the key.
+    """
+    keys: dict[str, str] = {}
+    for planned in plan.pipelines:  # in order: those that are needed come first
+        needed = {n.pipeline: keys.get(n.pipeline) for n in planned.outputs if n.pipeline in plan.names}
+        if planned.problem is not None or None in needed.values():
+            continue
+        try:
+            weights = _weights(planned, store)
+        except ModelError:
+            continue
+        spec, plugin = planned.entry.spec, planned.entry.plugin
+        keys[planned.name] = cache_key(
+            videoannotator=version("videoannotator"),
+            media=media_sha256,
+            spans=unstructure(list(plan.spans)),
+            pipeline=spec.name,
+            version=spec.version,
+            plugin=[plugin.distribution, plugin.version],
+            code=code_of(spec.pipeline),
+            config=plain_config(planned.config),
+            models=weights,
+            needs=needed,
+        )
+    return keys
+
+
+def _weights(planned: PlannedPipeline, store: ModelStore) -> list[str]:
+    if planned.model is None:
+        return []
+    file = store.get(planned.model.name, planned.entry.spec.models)
+    return [file.name, file.sha256]
