@@ -68,6 +68,37 @@ def test_a_track_is_kept_while_out_of_sight_and_then_given_up() -> None:
         assert bool(after == before) is same, gap
 
 
+walks = st.lists(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0.15, 0.5, 0.9])), max_size=4), max_size=25)
+
+
+@given(walks, st.integers(0, 25))
+def test_a_tracker_goes_on_in_another_from_its_state(walk: list[list[tuple[int, float]]], cut: int) -> None:
+    frames = [seen(*((x * 90.0, 100.0 + 2 * n, score) for x, score in people)) for n, people in enumerate(walk)]
+    whole, first, second = (ByteTrack(PersonTrackingConfig(), lost_frames=3) for _ in range(3))
+    expected = [whole.update(found) for found in frames]
+    given = [first.update(found) for found in frames[:cut]]
+    state = first.state()
+    kept = bytes(state)
+    for found in frames[cut:]:
+        first.update(found)  # a state is what it was, whatever its tracker does next
+    assert state == kept
+    second.restore(state)
+    given += [second.update(found) for found in frames[cut:]]
+    for ours, theirs in zip(given, expected, strict=True):
+        np.testing.assert_array_equal(ours.boxes, theirs.boxes)
+        np.testing.assert_array_equal(ours.score, theirs.score)
+        assert (ours.track is None) == (theirs.track is None)
+        if theirs.track is not None:
+            np.testing.assert_array_equal(ours.track, theirs.track)
+
+
+def test_a_new_stretch_of_time_has_new_ids() -> None:
+    tracker = ByteTrack(PersonTrackingConfig(), 30)
+    assert tracker.update(seen((100, 100, 0.9), (400, 100, 0.9))).track.tolist() == [1, 2]
+    tracker.forget()
+    assert tracker.update(seen((100, 100, 0.9))).track.tolist() == [3]
+
+
 def test_a_new_track_is_reported_from_its_second_frame_on() -> None:
     tracker = ByteTrack(PersonTrackingConfig(), 30)
     assert tracker.update(seen((100, 100, 0.9))).track.tolist() == [1]  # but at once in the very first frame

@@ -41,6 +41,18 @@ class PersonTracking(Pipeline[PersonTrackingConfig]):
             lost = frames_lost(config, _rate(self.context.media))
             self._tracker = ByteTrack(config, lost, untracked=config.untracked)
 
+    def begin(self) -> None:
+        """Nobody is followed from one stretch of time into the next; ids are not used twice."""
+        self._tracker.forget()
+
+    def state(self) -> bytes | None:
+        """The tracks. The detector remembers nothing."""
+        return self._tracker.state()
+
+    def restore(self, state: bytes) -> None:
+        """Follow on from there."""
+        self._tracker.restore(state)
+
     def process(self, batch: FrameBatch) -> Table[Detection]:
         """Detect in the whole batch at once, then track frame by frame."""
         frames = [self._tracker.update(found) for found in self._detector.detect(batch.pixels)]

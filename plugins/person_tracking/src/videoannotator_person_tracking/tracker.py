@@ -6,6 +6,7 @@ https://arxiv.org/abs/2110.06864.
 
 from __future__ import annotations
 
+import pickle
 from types import SimpleNamespace
 from typing import Protocol
 
@@ -49,6 +50,18 @@ class Tracker(Protocol):
         """The rows of the next frame."""
         ...
 
+    def forget(self) -> None:
+        """What comes next does not follow what was seen. Ids that were given are not given again."""
+        ...
+
+    def state(self) -> bytes | None:
+        """What it remembers; None for nothing."""
+        ...
+
+    def restore(self, state: bytes) -> None:
+        """Take that back."""
+        ...
+
 
 def _untracked(found: Detections) -> Tracked:
     boxes = found.boxes
@@ -61,6 +74,27 @@ class NoTracker:
     def update(self, found: Detections) -> Tracked:
         """The detections, without track ids."""
         return _untracked(found)
+
+    def forget(self) -> None:
+        """Nothing to forget."""
+
+    def state(self) -> bytes | None:
+        """Nothing."""
+        return None
+
+    def restore(self, state: bytes) -> None:
+        """Nothing to take back."""
+
+
+class _Ids:
+    """Numbers from 1 on. Unlike the iterator it stands for, it can be pickled together with the tracks that use it."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def __next__(self) -> int:
+        self._last += 1
+        return self._last
 
 
 class ByteTrack:
@@ -86,7 +120,26 @@ class ByteTrack:
                 track_buffer=lost_frames,
             )
         )
+        self._tracker._ids = _Ids()
         self._untracked = untracked
+
+    def forget(self) -> None:
+        """Give up all tracks; the next one has the next id."""
+        ids = self._tracker._ids
+        self._tracker.reset()
+        self._tracker._ids = ids
+
+    def state(self) -> bytes:
+        """Tracks with their filters, the number of the frame, the last id."""
+        tracker = self._tracker
+        lost = {track.track_id for track in tracker.lost_stracks}
+        # of the tracks it gave up (up to 1000) it asks only whether one is still on the list of the lost
+        removed = [track for track in tracker.removed_stracks if track.track_id in lost]
+        return pickle.dumps({**vars(tracker), "removed_stracks": removed, "removed_stracks_frame": []})
+
+    def restore(self, state: bytes) -> None:
+        """Go on from there."""
+        vars(self._tracker).update(pickle.loads(state))  # noqa: S301 - our own, from `state`
 
     def update(self, found: Detections) -> Tracked:
         """The rows of the next frame: what `on_predict_postprocess_end` of ultralytics' trackers makes of it."""

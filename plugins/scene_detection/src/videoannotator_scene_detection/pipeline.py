@@ -36,8 +36,11 @@ class SceneDetection(Pipeline[SceneDetectionConfig]):
     _clock: FrameClock
     _finder: CutFinder
 
-    def setup(self) -> None:
-        """Make the detector. Raises `NoVideoError` when the file has no pictures."""
+    def begin(self) -> None:
+        """Make the detector, anew for every stretch of time: a cut is between frames that follow each other.
+
+        Raises `NoVideoError` when the file has no pictures.
+        """
         video = self.context.media.video
         if video is None:
             raise NoVideoError("there are no pictures in this file.", path=self.context.media.path)
