@@ -41,6 +41,7 @@ def _pipeline(config: dict[str, Any] | None = None) -> FaceAnalysis:
     context = Context(media=media, span=media.span, threads=2, models=SPEC.models)
     pipeline = FaceAnalysis(config_of(SPEC, config), context)
     pipeline.setup()
+    pipeline.begin()
     return pipeline
 
 

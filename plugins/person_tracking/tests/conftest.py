@@ -228,6 +228,7 @@ def start() -> Iterator[Callable[..., Started]]:
         pipeline = PersonTracking(config_of(spec, settings), context)
         running.append(pipeline)
         pipeline.setup()
+        pipeline.begin()
         return Started(pipeline, frames)
 
     yield started

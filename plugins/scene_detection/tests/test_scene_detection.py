@@ -145,6 +145,7 @@ def _pipeline(pts: Any, config: dict[str, Any], time_base: Fraction = Fraction(1
     media = MediaInfo("/made.mp4", 1, "mov", clock.end, video, None)
     pipeline = SceneDetection(config_of(SPEC, config), Context(media=media, span=media.span))
     pipeline.setup()
+    pipeline.begin()
     return pipeline
 
 

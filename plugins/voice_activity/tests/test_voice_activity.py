@@ -46,6 +46,7 @@ def _run(samples: np.ndarray, config: dict[str, Any] | None = None, *, start: fl
     context = Context(media=media, span=media.span, models=SPEC.models, report=reported.append, audio=audio)
     pipeline = VoiceActivity(config_of(SPEC, config), context)
     pipeline.setup()
+    pipeline.begin()
     return pipeline.finish(), context, reported
 
 
@@ -190,6 +191,7 @@ def test_a_cancelled_run_stops_between_blocks() -> None:
         config_of(SPEC), Context(media=media, span=media.span, models=SPEC.models, report=stop, audio=audio)
     )
     pipeline.setup()
+    pipeline.begin()
     with pytest.raises(StopError, match=r"0\.3"):
         pipeline.finish()
 
