@@ -28,3 +28,22 @@ def test_what_is_kept_is_listed_and_dropped(tmp_path: Path, capsys: pytest.Captu
     capsys.readouterr()
     assert main(["cache", "list"]) == Exit.WELL
     assert capsys.readouterr().out == ""
+
+
+def test_no_cache_computes_anew_and_keeps_nothing(tmp_path: Path, own_cache: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", frames=10, rate=25)
+    command = ["annotate", str(clip), "--pipelines", "scene_detection", "--out", str(tmp_path / "out")]
+    assert main([*command, "--no-cache"]) == Exit.WELL
+    assert not list(own_cache.glob("results/*/entry.json"))
+    assert main(command) == Exit.WELL
+    assert len(list(own_cache.glob("results/*/entry.json"))) == 1
+
+    def taken() -> bool:
+        result = va.read(tmp_path / "out" / "clip.videoannotator")
+        return result.provenance.pipelines[0].cached
+
+    assert not taken()
+    assert main(command) == Exit.WELL
+    assert taken()
+    assert main([*command, "--no-cache"]) == Exit.WELL
+    assert not taken()

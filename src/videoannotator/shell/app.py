@@ -56,6 +56,7 @@ def annotate(
     start: Seconds = None,
     end: Seconds = None,
     offline: Offline = False,
+    no_cache: Annotated[bool, Parameter(group=WHAT, negative="", show_default=False)] = False,
     out: Annotated[Path, Parameter(group=OUT)] = Path("annotations"),
     formats: Formats = (),
     sheet: Annotated[bool, Parameter(group=OUT, negative="", show_default=False)] = False,
@@ -81,6 +82,8 @@ def annotate(
         Where to stop, in seconds.
     offline
         Never fetch weights.
+    no_cache
+        Compute everything anew, and keep nothing.
     out
         The folder to write into; made when it does not exist.
     formats
@@ -91,7 +94,9 @@ def annotate(
     from videoannotator.shell.annotating import annotate_files
     from videoannotator.shell.request import Request
 
-    request = Request.of(pipelines, config, set_, device=device, start=start, end=end, offline=offline)
+    request = Request.of(
+        pipelines, config, set_, device=device, start=start, end=end, offline=offline, cache=not no_cache
+    )
     return annotate_files(videos, request, out, formats, sheet=sheet)
 
 

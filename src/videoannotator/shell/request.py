@@ -22,7 +22,11 @@ __all__ = ["Request"]
 
 @attrs.frozen
 class Request:
-    """``named``: pipelines by name, None when none was named. ``start``, ``end``: seconds, None for the file's own."""
+    """What the options of the command ask for.
+
+    ``named``: pipelines by name, None when none was named. ``start``, ``end``: seconds, None for the file's own.
+    ``cache``: whether results may be taken from the cache, and are kept there.
+    """
 
     named: tuple[str, ...] | None
     settings: Settings
@@ -31,6 +35,7 @@ class Request:
     start: float | None = None
     end: float | None = None
     offline: bool = False
+    cache: bool = True
 
     @classmethod
     def of(
@@ -43,6 +48,7 @@ class Request:
         start: float | None = None,
         end: float | None = None,
         offline: bool = False,
+        cache: bool = True,
     ) -> Request:
         """From the options of the command. Raises `UsageError` and `ConfigError`."""
         named = comma_list(pipelines)
@@ -53,7 +59,7 @@ class Request:
         if start is not None and start < 0:
             raise UsageError(f"--start must not be negative, got {start:g}")
         settings = read_settings(config, assignments)
-        return cls(tuple(named) or None, settings, tuple(assignments), device, start, end, offline)
+        return cls(tuple(named) or None, settings, tuple(assignments), device, start, end, offline, cache)
 
     def choose(self, catalog: Catalog) -> Choice:
         """Which pipelines run; says on standard error which do not and why, and what will be fetched."""
@@ -75,4 +81,4 @@ class Request:
 
         settings = {name: values for name, values in self.settings.items() if name in choice.names}
         fetch = bool(choice.fetched) and not self.offline
-        return Annotator(list(choice.names), config=settings, device=self.device, download=fetch)
+        return Annotator(list(choice.names), config=settings, device=self.device, download=fetch, cache=self.cache)
