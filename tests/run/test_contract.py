@@ -34,6 +34,28 @@ class Late(va.Pipeline[None]):
         return va.Table.of(va.Signal, time=[1e6], name="x", value=[1.0])
 
 
+class Hoards(va.Pipeline[None]):
+    """Does not forget the span before."""
+
+    def setup(self) -> None:
+        self.frames = 0
+
+    def process(self, batch: va.FrameBatch) -> None:
+        self.frames += len(batch)
+
+    def finish(self) -> Any:
+        return va.Table.of(va.Signal, time=[self.context.span.start], name="frames", value=[float(self.frames)])
+
+
+class CallsAllOne(va.Pipeline[None]):
+    """Gives somebody else the same id in another span."""
+
+    def process(self, batch: va.FrameBatch) -> Any:
+        return va.Table.of(
+            va.Detection, frame=batch.frame, time=batch.time, label="x", score=1.0, x1=0, y1=0, x2=1, y2=1, track=1
+        )
+
+
 def made(cls: str, *needs: Any, **more: Any) -> va.PipelineSpec:
     import attrs
 
@@ -56,6 +78,8 @@ def test_good_pipelines_pass(name: str, tmp_path: Path) -> None:
         ("Drifting", va.Frames(), {"x": "videoannotator.data.rows:Detection"}, "is not the file's"),
         ("Moody", va.Frames(), {"x": SIGNAL}, "two runs gave different rows"),
         ("Late", va.Audio(), {"x": SIGNAL}, "lies outside the file"),
+        ("Hoards", va.Frames(), {"x": SIGNAL}, "changed the x of the next"),
+        ("CallsAllOne", va.Frames(), {"x": "videoannotator.data.rows:Detection"}, "share the x of track"),
         ("NoSuchClass", va.Frames(), {"x": SIGNAL}, "cannot be imported"),
     ],
 )

@@ -127,8 +127,8 @@ class Provenance:
     videoannotator: str
     created: str
     span: TimeSpan
-    spans: tuple[TimeSpan, ...] = ()
     pipelines: tuple[PipelineRecord, ...] = ()
     decoder: Mapping[str, str] = attrs.field(factory=dict)
     libraries: Mapping[str, str] = attrs.field(factory=dict)
     platform: Mapping[str, str] = attrs.field(factory=dict)
+    spans: tuple[TimeSpan, ...] = ()

@@ -23,6 +23,7 @@ from videoannotator.data.columns import columns_of
 from videoannotator.data.media import MediaInfo
 from videoannotator.data.result import PipelineResult, Result
 from videoannotator.data.table import Table
+from videoannotator.data.time import TimeSpan
 from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin, catalog
 from videoannotator.discover.config import config_of, config_schema, plain_config
 from videoannotator.discover.specs import PipelineSpec, load
@@ -85,16 +86,40 @@ def check_pipeline(
         with Annotator([name], config={name: config or {}}, catalog=found, download=False, cache=False) as annotator:
             first = annotator.annotate(path, progress=False)
             second = annotator.annotate(path, progress=False)
-        where = f"{name} on the clip {clip!r}"
-        left = [t.name for t in threading.enumerate() if t.name.startswith("videoannotator:")]
-        assert not left, f"{where}: threads of the run were left behind: {', '.join(left)}"
-        kinds = {failure.kind for failure in first.failures}
-        assert kinds <= {_EXPECTED.get(clip)}, f"{where}: {'; '.join(map(str, first.failures))}"
-        for output, table in first[name].tables.items():
-            assert second[name].tables[output] == table, f"{where}: two runs gave different rows for {output}"
-        check_result(first[name], first.media, where)
+            where = f"{name} on the clip {clip!r}"
+            left = [t.name for t in threading.enumerate() if t.name.startswith("videoannotator:")]
+            assert not left, f"{where}: threads of the run were left behind: {', '.join(left)}"
+            kinds = {failure.kind for failure in first.failures}
+            assert kinds <= {_EXPECTED.get(clip)}, f"{where}: {'; '.join(map(str, first.failures))}"
+            for output, table in first[name].tables.items():
+                assert second[name].tables[output] == table, f"{where}: two runs gave different rows for {output}"
+            check_result(first[name], first.media, where)
+            if first.ok and clip != "one_frame":
+                _check_spans(annotator, first, where)
         results[clip] = first
     return results
+
+
+def _check_spans(annotator: Annotator, whole: Result, where: str) -> None:
+    """A span is looked at for itself: another one before it changes nothing, and shares no track with it."""
+    (name,) = whole
+    path, end = whole.media.path, whole.media.duration
+    spans = (TimeSpan(0.0, end / 2), TimeSpan(end / 2, end))
+    both = annotator.annotate(path, spans=spans, progress=False)[name]
+    alone = [annotator.annotate(path, spans=[span], progress=False)[name] for span in spans]
+    for output, table in both.tables.items():
+        apart = [result.tables[output] for result in alone]
+        together, ids = table.to_arrow(), "track" in table.columns
+        expected = Table.concat(apart).to_arrow()
+        if ids:
+            together, expected = together.drop_columns(["track"]), expected.drop_columns(["track"])
+        assert together.equals(expected), f"{where}: what was seen in one span changed the {output} of the next"
+        if ids:
+            first, second = (
+                {row.track for row in part if row.track is not None}
+                for part in (table[: len(apart[0])], table[len(apart[0]) :])
+            )
+            assert not first & second, f"{where}: two spans share the {output} of track {sorted(first & second)[:3]}"
 
 
 def check_result(result: PipelineResult, media: MediaInfo, where: str = "") -> None:

@@ -111,6 +111,7 @@ def _provenance(draw: st.DrawFn, pipelines: Sequence[str]) -> Provenance:
         decoder=draw(versions),
         libraries=draw(versions),
         platform=draw(versions),
+        spans=tuple(draw(st.lists(_spans(), max_size=3))),
     )
 
 
