@@ -82,14 +82,14 @@ class ResultCache:
     def __init__(self, folder: Path | None = None, limit: int = LIMIT) -> None:
         self.folder = folder if folder is not None else cache_folder() / "results"
         self.limit = limit
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not os.access(self.folder, os.W_OK | os.X_OK):
-                raise PermissionError("it may not be written into")
-        except OSError as error:
-            raise CacheError(
-                f"the cache folder {self.folder} cannot be used: {error}; set VIDEOANNOTATOR_CACHE to one that can"
-            ) from error
+        there = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise self._unusable(f"{there} is no folder that may be written into")
+
+    def _unusable(self, reason: object) -> CacheError:
+        return CacheError(
+            f"the cache folder {self.folder} cannot be used: {reason}; set VIDEOANNOTATOR_CACHE to one that can"
+        )
 
     def lookup(self, key: str) -> Stored | None:
         """What is kept under ``key``, marked as used now; None when there is nothing, or it is damaged."""
@@ -110,6 +110,10 @@ class ResultCache:
 
         ``check`` is called while waiting and may raise, to give up.
         """
+        try:  # here and not before: who only asks for a plan finds nothing new on the disk
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise self._unusable(error) from error
         lock = FileLock(self.folder / f"{key}.lock", thread_local=False)
         while True:
             check()
@@ -119,10 +123,7 @@ class ResultCache:
                 time.sleep(_POLL)
                 continue
             except OSError as error:
-                raise CacheError(
-                    f"the cache folder {self.folder} cannot be written: {error}; "
-                    "set VIDEOANNOTATOR_CACHE to one that can"
-                ) from error
+                raise self._unusable(error) from error
             return Entry(self, key, lock)
 
     def entries(self) -> list[CacheEntry]:
