@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from videoannotator.discover.pipeline import Context as Context
     from videoannotator.discover.pipeline import Pipeline as Pipeline
     from videoannotator.discover.specs import FormatSpec as FormatSpec
-    from videoannotator.discover.specs import MemoryNeed as MemoryNeed
     from videoannotator.discover.specs import ModelSpec as ModelSpec
     from videoannotator.discover.specs import PipelineSpec as PipelineSpec
     from videoannotator.errors import VideoAnnotatorError as VideoAnnotatorError
@@ -82,7 +81,7 @@ _WHERE = {
     "discover.format": "Format",
     "discover.hooks": "hookimpl",
     "discover.pipeline": "Context Pipeline",
-    "discover.specs": "FormatSpec MemoryNeed ModelSpec PipelineSpec",
+    "discover.specs": "FormatSpec ModelSpec PipelineSpec",
     "errors": "VideoAnnotatorError",
     "formats.exporting": "read",
     "run.annotator": "Annotator",

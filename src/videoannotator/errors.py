@@ -21,10 +21,6 @@
     │   ├── ModelDownloadError        the weights could not be fetched
     │   └── ModelMismatchError        the file's hash is not the declared one
     ├── DeviceError                   the device asked for does not exist here
-    │   └── LeaseTimeout              a device was not free in time; says who holds what
-    ├── IsolationError                a pipeline's own process: could not be made, or did not answer
-    │   ├── PipelineCrashed           the process ended by itself; says by which signal
-    │   └── PipelineHung              the process did not answer in time and was ended
     ├── CacheError                    the cache folder cannot be used
     ├── FormatError                   a file format could not be written or read
     ├── PipelineError                 a pipeline failed and ``on_error="raise"`` was asked for
@@ -53,8 +49,6 @@ __all__ = [
     "DataError",
     "DeviceError",
     "FormatError",
-    "IsolationError",
-    "LeaseTimeout",
     "MediaError",
     "MissingDependencyError",
     "ModelDownloadError",
@@ -64,9 +58,7 @@ __all__ = [
     "NameClashError",
     "NoAudioError",
     "NoVideoError",
-    "PipelineCrashed",
     "PipelineError",
-    "PipelineHung",
     "PlanError",
     "PluginError",
     "PluginLoadError",
@@ -164,26 +156,6 @@ class ModelMismatchError(ModelError):
 
 class DeviceError(VideoAnnotatorError):
     """The device asked for does not exist on this machine."""
-
-
-class LeaseTimeout(DeviceError):  # noqa: N818 - named as TimeoutError's kin are: for what happened
-    """A device was not free in time. The message names who holds how much of it."""
-
-
-class IsolationError(VideoAnnotatorError):
-    """The process of an isolated pipeline could not be made, or does not answer."""
-
-
-class PipelineCrashed(IsolationError):  # noqa: N818 - as above
-    """The process of a pipeline ended by itself. ``code``: its exit status, negative for a signal."""
-
-    def __init__(self, message: str, *, code: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class PipelineHung(IsolationError):  # noqa: N818 - as above
-    """The process of a pipeline did not answer in time and was ended."""
 
 
 class CacheError(VideoAnnotatorError):

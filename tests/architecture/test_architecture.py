@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 PUBLIC = set(
     """
     Annotator ArrayOf Ascending Audio AudioInfo AudioTrack Catalog Context Coverage Detection Dtype Event Face
-    Failed Failure Finished Format FormatSpec FrameBatch FrameClock Frames MediaInfo MemoryNeed ModelSpec Notice
+    Failed Failure Finished Format FormatSpec FrameBatch FrameClock Frames MediaInfo ModelSpec Notice
     Output Pipeline PipelineDone PipelineResult PipelineSpec Plan Progress Provenance Range Result RowsReady Shot
     Signal SpeakerTurn SpeechRegion Table TimeSpan Unit Utterance VideoAnnotatorError VideoInfo Word catalog
     hookimpl probe read row

@@ -89,9 +89,8 @@ class PipelineRecord:
     """How one pipeline was run. ``config`` is complete, defaults included, as plain values.
 
     ``seconds``: time spent inside the pipeline. ``plugin``: the distribution that publishes it.
-    ``device``, ``dtype``, ``precision``, ``batch``, ``threads``: how it computed at last. ``notices``: what happened
-    on the way and may be seen in the numbers (moved to the CPU, batch halved, resumed). ``isolation``: ``"none"``,
-    ``"process"`` or the name of an environment of its own. ``cached``: taken from the cache; all else tells of the
+    ``device``, ``dtype``, ``batch``, ``threads``: how it computed at last. ``notices``: what happened on the way and
+    may be seen in the numbers (moved to the CPU, batch halved). ``cached``: taken from the cache; all else tells of the
     run that filled it.
     """
 
@@ -105,10 +104,8 @@ class PipelineRecord:
     device: str = "cpu"
     seconds: float | None = None
     dtype: str = "float32"
-    precision: str = "exact"
     batch: int | None = None
     threads: int | None = None
-    isolation: str = "none"
     notices: tuple[str, ...] = ()
     cached: bool = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
 
@@ -17,13 +17,10 @@ from videoannotator.discover.models import ModelFile, ModelKey, ModelStore
 from videoannotator.discover.specs import ModelSpec
 from videoannotator.errors import PlanError
 
-__all__ = ["Context", "Loader", "Pipeline", "Precision", "Rows", "remembers"]
+__all__ = ["Context", "Loader", "Pipeline", "Rows", "remembers"]
 
 ConfigT = TypeVar("ConfigT")
 ModelT = TypeVar("ModelT")
-
-Precision = Literal["exact", "fast"]
-"""``"exact"``: float32, the numbers of the model's own tool. ``"fast"``: whatever the device is quickest with."""
 
 Rows = Table[Any] | Mapping[str, Table[Any]] | None
 """What `Pipeline.process` and `Pipeline.finish` return: the table of the one output, tables by output, or nothing."""
@@ -52,8 +49,8 @@ class Context:
 
     ``media``: the file. ``span``: the stretch it is looking at now. ``device``: ``"cpu"``, ``"cuda:0"``, ``"mps"``: use
     this one and no other. ``threads``: how many processor threads to use at most. ``batch``: most frames in a batch.
-    ``precision``: what the user chose; ``dtype``: what that allows at most on this device, ``"float32"``,
-    ``"bfloat16"`` or ``"float16"``; a pipeline that computes in another one says so by setting it in `Pipeline.setup`.
+    ``dtype``: in which the models compute; a pipeline that computes in another one says so by setting it in
+    `Pipeline.setup`.
     ``models_used``: filled by `model`, ends in the provenance.
     """
 
@@ -62,7 +59,6 @@ class Context:
     device: str = "cpu"
     threads: int = 1
     batch: int = 8
-    precision: Precision = "exact"
     dtype: str = "float32"
     models: tuple[ModelSpec, ...] = ()
     store: ModelStore = attrs.field(factory=ModelStore)

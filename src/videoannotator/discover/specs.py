@@ -12,7 +12,7 @@ import attrs
 from videoannotator.data.needs import Need
 from videoannotator.errors import PluginLoadError
 
-__all__ = ["Accelerator", "FormatSpec", "MemoryNeed", "ModelSpec", "PipelineSpec", "load"]
+__all__ = ["Accelerator", "FormatSpec", "ModelSpec", "PipelineSpec", "load"]
 
 Accelerator = Literal["cuda", "mps"]
 
@@ -82,23 +82,6 @@ class ModelSpec:
             raise PluginLoadError(f"ModelSpec.sha256 must be 64 hexadecimal digits in lower case, got {value!r}")
 
 
-@attrs.frozen
-class MemoryNeed:
-    """How much device memory a pipeline takes, as declared; the engine measures it and then trusts the measure.
-
-    ``model``: bytes of weights and of what is kept for them. ``per_frame``: bytes for each frame of a batch, whatever
-    its size. ``per_pixel``: bytes for each pixel of each frame of a batch.
-    """
-
-    model: int = attrs.field(default=0, validator=attrs.validators.ge(0))
-    per_frame: int = attrs.field(default=0, validator=attrs.validators.ge(0))
-    per_pixel: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
-
-    def bytes(self, batch: int, width: int = 0, height: int = 0) -> int:
-        """Bytes for batches of ``batch`` frames of ``width`` x ``height`` pixels."""
-        return int(self.model + batch * (self.per_frame + self.per_pixel * width * height))
-
-
 def _outputs(instance: PipelineSpec, attribute: attrs.Attribute[Any], value: Mapping[str, str]) -> None:
     if not value:
         raise PluginLoadError(f"pipeline {instance.name!r} gives nothing: PipelineSpec.gives must name an output")
@@ -116,8 +99,7 @@ class PipelineSpec:
     ``pipeline``, ``config``: ``"package.module:Class"``, imported when a run needs them. The config is an attrs class.
     ``licence``: SPDX expression of the pipeline's code with what it cannot run without.
     ``models``: weights its setting ``weights`` can name. ``accelerators``: devices it can use besides the CPU.
-    ``batch``: how many frames it is handed at a time, at most; ``accelerator_batch``: the same on an accelerator.
-    ``memory``: what it takes of an accelerator's memory.
+    ``batch``: how many frames it is handed at a time, at most.
     """
 
     name: str = attrs.field(validator=_is_name)
@@ -131,10 +113,6 @@ class PipelineSpec:
     models: tuple[ModelSpec, ...] = attrs.field(default=(), converter=_models)
     accelerators: tuple[Accelerator, ...] = attrs.field(default=(), converter=_accelerators)
     batch: int = attrs.field(default=8, validator=attrs.validators.gt(0))
-    accelerator_batch: int | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.gt(0))
-    )
-    memory: MemoryNeed = attrs.field(factory=MemoryNeed)
 
 
 @attrs.frozen

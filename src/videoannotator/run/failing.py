@@ -14,8 +14,6 @@ from videoannotator.errors import (
     MissingDependencyError,
     ModelError,
     ModelMissingError,
-    PipelineCrashed,
-    PipelineHung,
     PluginLoadError,
 )
 from videoannotator.run.devices import is_out_of_memory
@@ -47,8 +45,6 @@ def failure_of(name: str, error: BaseException, span: TimeSpan | None = None) ->
         (ModelError, "model_error"),
         (MissingDependencyError, "missing_dependency"),
         (PluginLoadError, "plugin_error"),
-        (PipelineCrashed, "crashed"),
-        (PipelineHung, "hung"),
     )
     if is_out_of_memory(error):
         return Failure("out_of_memory", str(error) or f"{name} ran out of memory", span, name)
