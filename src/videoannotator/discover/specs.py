@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, Literal
@@ -125,10 +126,16 @@ class FormatSpec:
     summary: str = ""
 
 
+_importing = threading.RLock()
+"""Pipelines are loaded in threads of their own. Imports that wait for each other's modules let one go on with a half-made
+one; seen once, as a ``KeyError`` with the name of a module."""
+
+
 def load(path: str) -> Any:
     """The class at ``"package.module:Class"``. Raises `PluginLoadError` with the reason."""
     module, _, name = path.partition(":")
     try:
-        return getattr(import_module(module), name)
+        with _importing:
+            return getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise PluginLoadError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
