@@ -127,8 +127,8 @@ class FormatSpec:
 
 
 _importing = threading.RLock()
-"""Pipelines are loaded in threads of their own. Imports that wait for each other's modules let one go on with a half-made
-one; seen once, as a ``KeyError`` with the name of a module."""
+"""Pipelines are loaded in threads of their own. Imports that wait for each other's modules let one go on with a
+half-made one; seen once, as a ``KeyError`` with the name of a module."""
 
 
 def load(path: str) -> Any:
