@@ -149,13 +149,17 @@ def _pipeline(pts: Any, config: dict[str, Any], time_base: Fraction = Fraction(1
     return pipeline
 
 
-def _show(pipeline: SceneDetection, frames: list[int], colors: list[int], batch: int = 4) -> Table[Shot]:
+def _feed(pipeline: SceneDetection, frames: list[int], colors: list[int], batch: int = 4) -> None:
     clock = pipeline._clock
     for begin in range(0, len(frames), batch):
         index = np.array(frames[begin : begin + batch])
         levels = np.array(colors[begin : begin + batch], dtype=np.uint8)
         pixels = np.ones((len(index), 24, 32, 3), np.uint8) * levels[:, None, None, None]
         pipeline.process(FrameBatch(index, clock.times[index], pixels, "bgr", 32, 24))
+
+
+def _show(pipeline: SceneDetection, frames: list[int], colors: list[int], batch: int = 4) -> Table[Shot]:
+    _feed(pipeline, frames, colors, batch)
     return pipeline.finish()
 
 
@@ -179,6 +183,45 @@ def test_shots_follow_each_other_without_gap_or_overlap(
     np.testing.assert_array_equal(shots.end_frame[:-1], shots.start_frame[1:])
     np.testing.assert_array_equal(shots.start, clock.times[shots.start_frame])
     assert set(shots.start_frame.tolist()) <= set(frames)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 200), st.sampled_from([0, 5, 90, 250])), min_size=1, max_size=40),
+    st.sampled_from(list(_COMMANDS)),
+    st.floats(0, 1),
+    st.randoms(use_true_random=False),
+)
+def test_shots_are_the_same_when_another_goes_on_from_the_state(
+    steps: list[tuple[int, int]], detector: str, shortest: float, random: Any
+) -> None:
+    pts = 1000 + np.cumsum([step for step, _ in steps])
+    config = {"detector": detector, "min_scene_length": shortest}
+    frames = sorted(random.sample(range(len(steps)), random.randint(1, len(steps))))
+    colors = [steps[frame][1] for frame in frames]
+    expected = _show(_pipeline(pts, config), frames, colors)
+    for border in range(0, len(frames) + 1, 4):
+        before, after = _pipeline(pts, config), _pipeline(pts, config)
+        _feed(before, frames[:border], colors[:border])
+        state = before.state()
+        kept = bytes(state)
+        _show(before, frames[border:], colors[border:])
+        assert state == kept
+        after.restore(state)
+        assert _show(after, frames[border:], colors[border:]) == expected
+
+
+@pytest.mark.parametrize("detector", list(_COMMANDS))
+def test_memory_does_not_grow_with_the_frames(detector: str) -> None:
+    count = 3000
+    pipeline = _pipeline(range(0, count * 40, 40), {"detector": detector, "min_scene_length": 0.2})
+    # two changes close to each other, which leave a merge waiting; then a fade to a black that does not end
+    colors = [90, 90, 250] + [90] * 20 + [250, 90, 250, 0] + [120] * 100
+    colors += [0] * (count - len(colors))
+    _feed(pipeline, list(range(500)), colors[:500])
+    early = len(pipeline.state())
+    _feed(pipeline, list(range(500, count)), colors[500:])
+    assert len(pipeline.state()) < early + 100
 
 
 def test_the_shortest_shot_is_measured_in_time_where_the_rate_varies() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import numpy as np
-
 from videoannotator import FrameBatch, FrameClock, Pipeline, Shot, Table, VideoInfo
 from videoannotator.errors import NoVideoError
 from videoannotator_scene_detection.config import SceneDetectionConfig
@@ -45,27 +43,20 @@ class SceneDetection(Pipeline[SceneDetectionConfig]):
         if video is None:
             raise NoVideoError("there are no pictures in this file.", path=self.context.media.path)
         self._clock = video.clock
-        self._finder = CutFinder(self.config, average_rate(video), video.clock.time_base)
-        self._frames: list[int] = []
+        self._finder = CutFinder(self.config, average_rate(video), video.clock)
 
     def process(self, batch: FrameBatch) -> None:
         """Show the detector a batch; shots are told at the end, because some detectors look back."""
         for frame, picture in zip(batch.frame.tolist(), batch.pixels, strict=True):
-            self._frames.append(frame)
-            self._finder.add(self._tick(frame), picture)
-
-    def _tick(self, frame: int) -> int:
-        """Ticks since the first picture of the file: what PySceneDetect counts from."""
-        return int(self._clock.pts[frame] - self._clock.pts[0])
+            self._finder.add(frame, picture)
 
     def finish(self) -> Table[Shot]:
         """The shots."""
-        if not self._frames:
+        seen = self._finder.seen
+        if not seen.runs:
             return Table.empty(Shot)
-        times, seen = self._clock.times, np.array(self._frames, dtype=np.int64)
-        opening = self._opening(seen)
-        last = int(seen[-1])
-        end_frames = [*opening[1:], last + 1]
+        found = self._finder.openings()
+        times, opening, last = self._clock.times, [seen.first, *found], seen.last
         end = float(times[last + 1]) if last + 1 < len(self._clock) else self._clock.end
         if self.context.span.end > times[last]:
             end = min(end, self.context.span.end)
@@ -74,16 +65,14 @@ class SceneDetection(Pipeline[SceneDetectionConfig]):
             start=times[opening],
             end=[*times[opening[1:]], end],
             start_frame=opening,
-            end_frame=end_frames,
-            score=[None, *(self._finder.score(self._tick(frame)) for frame in opening[1:])],
+            end_frame=[*opening[1:], last + 1],
+            score=[None, *found.values()],
         )
 
-    def _opening(self, seen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[int]:
-        """The frame that opens each shot. A cut between two frames, as fades have it, is put on the nearer one."""
-        since_first = (self._clock.pts[seen] - self._clock.pts[0]) * float(self._clock.time_base)
-        opening = [int(seen[0])]
-        for cut in self._finder.cuts():
-            frame = int(seen[np.argmin(np.abs(since_first - cut))])
-            if frame > opening[-1]:
-                opening.append(frame)
-        return opening
+    def state(self) -> bytes:
+        """What the detector remembers, and the openings found."""
+        return self._finder.state()
+
+    def restore(self, state: bytes) -> None:
+        """Go on from there."""
+        self._finder.restore(state)
