@@ -221,10 +221,11 @@ def start() -> Iterator[Callable[..., Started]]:
     running: list[PersonTracking] = []
     (spec,) = videoannotator_pipelines()
 
-    def started(frames: Frames, **settings: Any) -> Started:
+    def started(frames: Frames, *, loader: Any = None, **settings: Any) -> Started:
         settings = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
         media = media_of(frames)
         context = Context(media=media, span=TimeSpan(0, media.duration), models=spec.models, threads=2)
+        context.loader = loader or context.loader
         pipeline = PersonTracking(config_of(spec, settings), context)
         running.append(pipeline)
         pipeline.setup()

@@ -177,12 +177,17 @@ def test_the_thread_of_its_own_changes_nobody_elses() -> None:
     torch.set_num_threads(before)
 
 
-def test_closing_ends_the_threads(detect_openvino: Path, street: Any) -> None:
+@pytest.mark.parametrize("closed", [True, False])
+def test_the_threads_end_with_the_detector(detect_openvino: Path, street: Any, closed: bool) -> None:
     import threading
 
     before = set(threading.enumerate())
     detector = Detector(detect_openvino, threads=2)
     detector.detect(street[:3])
-    assert {t.name.partition("_")[0] for t in set(threading.enumerate()) - before} >= {"videoannotator:boxes"}
-    detector.close()
+    assert {t.name.partition("_")[0] for t in set(threading.enumerate()) - before} >= {"videoannotator-model:boxes"}
+    if closed:
+        detector.close()
+        detector.close()
+    else:
+        del detector
     assert set(threading.enumerate()) - before == set()

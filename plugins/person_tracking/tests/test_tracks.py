@@ -40,6 +40,36 @@ def test_two_runs_side_by_side_do_not_share_ids(start: Any, pedestrians: Any, de
     assert start(pedestrians[:24], weights=detect_openvino).all(8) == Table.concat(tables[0])
 
 
+def test_two_runs_can_share_a_detector(start: Any, pedestrians: Any, detect_openvino: Any) -> None:
+    kept: dict[Any, Any] = {}
+
+    def loader(key: Any, build: Any, *, concurrent: bool) -> Any:
+        assert not concurrent
+        return kept.setdefault(key, kept.get(key) or build())
+
+    alone = start(pedestrians[:16], weights=detect_openvino).all(8)
+    first = start(pedestrians[:16], loader=loader, weights=detect_openvino)
+    first.pipeline.process(first.batch(0, 8))
+    second = start(pedestrians[:16], loader=loader, weights=detect_openvino)
+    assert second.pipeline._detector is first.pipeline._detector
+    first.pipeline.close()
+    assert second.all(8) == alone
+    third = start(pedestrians[:16], loader=loader, weights=detect_openvino, iou=0.5)
+    assert third.pipeline._detector is not second.pipeline._detector
+    (key, *_) = kept
+    assert (key.name, key.device, len(kept)) == (detect_openvino.name, "cpu", 2)
+    assert second.pipeline.context.dtype in ("float32", "bfloat16")
+
+
+def test_another_pipeline_goes_on_from_the_state(start: Any, pedestrians: Any, detect_openvino: Any) -> None:
+    whole = start(pedestrians[:24], weights=detect_openvino).all(8)
+    first, second = (start(pedestrians[:24], weights=detect_openvino) for _ in range(2))
+    rows = [first.pipeline.process(first.batch(0, 8))]
+    second.pipeline.restore(first.pipeline.state())
+    rows += [second.pipeline.process(second.batch(n, 8)) for n in (8, 16)]
+    assert Table.concat(rows) == whole
+
+
 def test_nobody_there_gives_an_empty_table(run: Any, pose_openvino: Any) -> None:
     rows = run(np.zeros((9, 240, 320, 3), dtype=np.uint8), weights=pose_openvino)
     assert isinstance(rows, Table)

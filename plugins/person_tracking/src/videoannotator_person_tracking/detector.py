@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,10 @@ class Detector:
     ``names``: the model's classes by number. ``task``: ``"detect"`` or ``"pose"``. ``batch``: pictures in one
     forward pass where the weights fix it (most exports: 1), else None. ``size``: height and width of the network's
     picture, before `LetterBox` trims it for weights that take any. ``threads``: of the processor, for runtimes that
-    can be told (OpenVINO).
+    can be told (OpenVINO). ``dtype``: in which the network computes, as torch names it; OpenVINO takes bfloat16 by
+    itself where the processor has it.
 
+    It remembers nothing of the frames it was shown. Its threads end with `close`, or when nobody has it any more.
     Raises `ModelError` when the file cannot be loaded or has another task, `ConfigError` when a class or a size is
     asked of it that it does not have, `MissingDependencyError` when its runtime is not installed.
     """
@@ -103,6 +106,8 @@ class Detector:
         self._streams = None
         if self._model.format == "openvino" and self.batch is not None:
             self._streams = Streams.of(self._model.backend, weights, threads)
+        self.dtype = self._precision()
+        self._end = weakref.finalize(self, _close, [part for part in (self._alone, self._streams) if part is not None])
 
     def detect(self, frames: NDArray[np.uint8]) -> list[Detections]:
         """Find boxes in frames, uint8 (N, height, width, 3), blue first; one `Detections` per frame."""
@@ -110,9 +115,7 @@ class Detector:
 
     def close(self) -> None:
         """Let go of threads; the detector is of no more use."""
-        for threads in (self._alone, self._streams):
-            if threads is not None:
-                threads.close()
+        self._end()
 
     def _detect(self, frames: NDArray[np.uint8]) -> list[Detections]:
         import torch
@@ -194,6 +197,14 @@ class Detector:
         # other runtimes: what the export says of itself; AutoBackend cuts and fills batches by the same words
         fixed = hasattr(backend, "imgsz") and not backend.dynamic
         return None, (int(backend.imgsz[0]), int(backend.imgsz[1])) if fixed else None
+
+    def _precision(self) -> str:
+        if self._model.format == "openvino":
+            compiled, hint = self._model.backend.ov_compiled_model, "INFERENCE_PRECISION_HINT"
+            told = hint in compiled.get_property("SUPPORTED_PROPERTIES")  # not by a choice among devices
+            name = compiled.get_property(hint).get_type_name() if told else "f32"
+            return {"bf16": "bfloat16", "f16": "float16"}.get(name, "float32")
+        return "float16" if self._model.fp16 else "float32"
 
     def _size(self, imgsz: int | None, fixed: tuple[int, int] | None) -> tuple[int, int]:
         from ultralytics.utils.checks import check_imgsz
@@ -291,6 +302,11 @@ class Detector:
                 points = rows[:, 6:].view(len(rows), *self._keypoints)
                 keypoints = ops.scale_coords(inner, points, shape).float().cpu().numpy()
             yield Detections(rows[:, :6].float().cpu().numpy(), keypoints, shape)
+
+
+def _close(parts: Sequence[OneTorchThread | Streams]) -> None:
+    for part in parts:
+        part.close()
 
 
 def _planes(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -22,20 +22,24 @@ class PersonTracking(Pipeline[PersonTrackingConfig]):
     """
 
     def setup(self) -> None:
-        """Load the weights. Raises what `Context.model` and `Detector` raise."""
-        config = self.config
-        self._detector = Detector(
-            self.context.model(config.weights).path,
-            device=self.context.device,
-            conf=config.least_score,
-            iou=config.iou,
-            imgsz=config.imgsz,
-            classes=config.classes,
-            agnostic_nms=config.agnostic_nms,
-            max_det=config.max_det,
-            trust=config.trust_weights,
-            threads=self.context.threads,
+        """Load the weights, or take those that are loaded. Raises what `Context.model` and `Detector` raise."""
+        config, context = self.config, self.context
+        settings: dict[str, Any] = {
+            "conf": config.least_score,
+            "iou": config.iou,
+            "imgsz": config.imgsz,
+            "classes": config.classes,
+            "agnostic_nms": config.agnostic_nms,
+            "max_det": config.max_det,
+            "trust": config.trust_weights,
+            "threads": context.threads,
+        }
+        self._detector = context.load(
+            config.weights,
+            lambda file: Detector(file.path, device=context.device, **settings),
+            variant=tuple(settings.items()),
         )
+        context.dtype = self._detector.dtype
         self._tracker: Tracker = NoTracker()
         if config.tracker == "bytetrack":
             lost = frames_lost(config, _rate(self.context.media))
@@ -78,9 +82,7 @@ class PersonTracking(Pipeline[PersonTrackingConfig]):
 
     def close(self) -> None:
         """Let go of the network."""
-        detector: Detector | None = self.__dict__.pop("_detector", None)
-        if detector is not None:
-            detector.close()
+        self.__dict__.pop("_detector", None)
         self.__dict__.pop("_tracker", None)
 
 

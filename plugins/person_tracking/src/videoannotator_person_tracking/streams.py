@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import queue
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,8 +19,14 @@ from numpy.typing import NDArray
 __all__ = ["OneTorchThread", "Streams"]
 
 _MOST = 8  # as many as there are frames in a batch of the pipeline
+_OURS = "videoannotator-model:"  # begins the names of threads that live as long as a model, not as long as a run
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def _end(pool: ThreadPoolExecutor) -> None:
+    """End the threads of a pool. The last to let go of a model may be one of them, and none can wait for itself."""
+    pool.shutdown(wait=not threading.current_thread().name.startswith(_OURS))
 
 
 class OneTorchThread:
@@ -34,7 +41,7 @@ class OneTorchThread:
         import torch
 
         before = torch.get_num_threads()
-        self._pool = ThreadPoolExecutor(1, "videoannotator:boxes", torch.set_num_threads, (1,))
+        self._pool = ThreadPoolExecutor(1, f"{_OURS}boxes", torch.set_num_threads, (1,))
         self._pool.submit(torch.get_num_threads).result()
         torch.set_num_threads(before)
 
@@ -44,7 +51,7 @@ class OneTorchThread:
 
     def close(self) -> None:
         """End the thread."""
-        self._pool.shutdown()
+        _end(self._pool)
 
 
 class Streams:
@@ -56,7 +63,7 @@ class Streams:
     """
 
     def __init__(self, compiled: Any, count: int) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="videoannotator:openvino")
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=f"{_OURS}openvino")
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(count):
             self._requests.put(compiled.create_infer_request())
@@ -106,4 +113,4 @@ class Streams:
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown()
+        _end(self._pool)
