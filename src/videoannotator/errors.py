@@ -21,6 +21,9 @@
     │   ├── ModelDownloadError        the weights could not be fetched
     │   └── ModelMismatchError        the file's hash is not the declared one
     ├── DeviceError                   the device asked for does not exist here
+    ├── IsolationError                a pipeline's own process could not be made, or is not there any more
+    │   ├── PipelineCrashed           the process ended by itself; says by which signal
+    │   └── PipelineHung              the process did not answer in time and was ended
     ├── CacheError                    the cache folder cannot be used
     ├── FormatError                   a file format could not be written or read
     ├── PipelineError                 a pipeline failed and ``on_error="raise"`` was asked for
@@ -49,6 +52,7 @@ __all__ = [
     "DataError",
     "DeviceError",
     "FormatError",
+    "IsolationError",
     "MediaError",
     "MissingDependencyError",
     "ModelDownloadError",
@@ -58,7 +62,9 @@ __all__ = [
     "NameClashError",
     "NoAudioError",
     "NoVideoError",
+    "PipelineCrashed",
     "PipelineError",
+    "PipelineHung",
     "PlanError",
     "PluginError",
     "PluginLoadError",
@@ -156,6 +162,22 @@ class ModelMismatchError(ModelError):
 
 class DeviceError(VideoAnnotatorError):
     """The device asked for does not exist on this machine."""
+
+
+class IsolationError(VideoAnnotatorError):
+    """The process of an isolated pipeline could not be made, or is not there any more."""
+
+
+class PipelineCrashed(IsolationError):  # noqa: N818 - named for what happened
+    """The process of a pipeline ended by itself. ``code``: its exit status, negative for a signal."""
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class PipelineHung(IsolationError):  # noqa: N818 - as above
+    """The process of a pipeline did not answer in time and was ended."""
 
 
 class CacheError(VideoAnnotatorError):
