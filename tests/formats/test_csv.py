@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from numpy.typing import NDArray
 
 from videoannotator.data.columns import ArrayOf, Dtype, Range, Unit
-from videoannotator.data.result import Result
+from videoannotator.data.outcome import Coverage, Failure
+from videoannotator.data.result import PipelineResult, Result
 from videoannotator.data.rows import Detection, Signal, Utterance, row
 from videoannotator.data.table import Table
 from videoannotator.errors import FormatError
@@ -32,12 +33,27 @@ quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCh
 @given(results())
 def test_everything_comes_back_equal(tmp_path: Path, result: Result) -> None:
     paths = Csv().write(result, tmp_path, stem="s")
-    if not any(True for _ in result.tables()):
+    measured = [
+        (pipeline, output, table)
+        for pipeline, output, table in result.tables()
+        if len(table) or result[pipeline].ok or result[pipeline].coverage.duration > 0
+    ]
+    if not measured:
         assert paths == []
         return
     assert Csv().read(paths[-1]) == as_shared(result, *result)
-    for path, (pipeline, output, table) in zip(paths, result.tables(), strict=False):
+    for path, (pipeline, output, table) in zip(paths[:-1], measured, strict=True):
         assert Csv().read(path)[pipeline].tables[output] == table
+
+
+def test_a_table_nobody_measured_gets_no_file_and_is_not_lost(tmp_path: Path) -> None:
+    failed = PipelineResult("b", {"x": Table.empty(Signal)}, Coverage(), (Failure("no_audio", "no sound", None, "b"),))
+    alone = attrs.evolve(a_result(), pipelines={"b": failed})
+    assert Csv().write(alone, tmp_path, stem="alone") == []
+    mixed = attrs.evolve(a_result(), pipelines={**a_result().pipelines, "b": failed})
+    paths = Csv().write(mixed, tmp_path, stem="s")
+    assert not [path for path in paths if path.name.startswith("s_b")]
+    assert Csv().read(paths[-1]) == as_shared(mixed, *mixed)
 
 
 @quick

@@ -34,6 +34,8 @@ _MOST_COLUMNS = 1024  # an array with more numbers stays in one cell
 class Csv:
     """Comma-separated values (RFC 4180, UTF-8), one file ``{stem}_{pipeline}.csv`` for each table of any row class.
 
+    A pipeline that failed before it looked at anything gets no file; its tables stand in the Data Package.
+
     Beside them stands ``{stem}.datapackage.json``, a Data Package (https://datapackage.org/standard/): type, unit
     and range of every column, and media, coverage, failures and provenance.
 
@@ -63,6 +65,9 @@ class Csv:
             resources.append(_resource(name, f"{pipeline}_{output}", layouts))
         if not tables:
             return []
+        for pipeline, parts in result.pipelines.items():
+            for output, table in parts.tables.items():  # of one that looked at nothing, the package says just that
+                tables.setdefault((pipeline, output), TableRecord.of(table))
         sidecar = folder / f"{stem}{SIDECAR}"
         package = {
             "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
@@ -102,6 +107,9 @@ class Csv:
         tables = {}
         for name, part in record.pipelines.items():
             for output, entry in part.tables.items():
+                if entry.file is None:
+                    tables[name, output] = _nothing(entry, sidecar)
+                    continue
                 if entry.file not in layouts or Path(entry.file or "..").name != entry.file:
                     raise FormatError(f"{sidecar} is damaged: {name}.{output} has no file beside it")
                 file = sidecar.parent / str(entry.file)
@@ -243,10 +251,22 @@ def _only(record: Record, file: str) -> Record:
     return attrs.evolve(record, pipelines=parts)
 
 
-def _read(file: Path, row: str, layouts: Any) -> Table[Any]:
-    row_class = find_class(row)
-    if row_class is None:
+def _nothing(entry: TableRecord, sidecar: Path) -> Table[Any]:
+    """The empty table of a pipeline that looked at nothing, for which no file was written."""
+    if entry.rows:
+        raise FormatError(f"{sidecar} is damaged: {entry.rows} rows of {entry.row} have no file")
+    return Table.empty(_row_class(entry.row, sidecar))
+
+
+def _row_class(row: str, file: Path) -> type[Any]:
+    found = find_class(row)
+    if found is None:
         raise FormatError(f"{file} has rows of {row}: install the plugin they come from, or use pandas.read_csv")
+    return found
+
+
+def _read(file: Path, row: str, layouts: Any) -> Table[Any]:
+    row_class = _row_class(row, file)
     try:
         known = {layout.name: layout for layout in structure(list[Layout], layouts)}
         columns = [(column, known[column.name]) for column in columns_of(row_class)]
