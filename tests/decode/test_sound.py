@@ -85,6 +85,20 @@ def test_spans(tmp_path: Path) -> None:
     assert len(_track(info, span=TimeSpan(30.0, 31.0))) == 0
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_a_span_sounds_the_same_with_pictures_and_without(tmp_path: Path, name: str) -> None:
+    options = {"g": "40"}  # key frames are far apart: reading for pictures begins well before the span
+    info = probe(write_clip(tmp_path / name, frames=120, sound=tone(5, 44100), sound_rate=44100, options=options))
+    for start in (0.7, 1.9, 2.3, 3.1):
+        span = TimeSpan(start, start + 1)
+        with DecodePass(info, [Frames()], Audio(16000), span) as decoding:
+            assert len(list(decoding)) == 25
+        alone = _track(info, span=span)
+        assert decoding.audio_track is not None
+        assert decoding.audio_track.start == alone.start
+        assert np.array_equal(decoding.audio_track.samples, alone.samples)
+
+
 def test_sound_that_starts_late_says_so(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "late.mkv", frames=75, sound=tone(2, 48000), sound_start=0.5)
     with DecodePass(probe(path), [Frames(rate=1.0)], Audio()) as decoding:

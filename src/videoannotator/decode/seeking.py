@@ -14,12 +14,12 @@ from av.packet import Packet
 from videoannotator.data.time import FrameClock, TimeSpan
 from videoannotator.decode.reading import packets
 
-__all__ = ["seek_before"]
+__all__ = ["LEAD", "seek_before"]
 
 _EXACT = frozenset({"mov", "matroska", "wav", "flac"})
 """Formats whose sound keeps exact times after a seek; the others are read from the beginning."""
 
-_LEAD = Fraction(1, 2)
+LEAD = Fraction(1, 2)
 """Seconds of sound read before the span: decoders of sound need a packet or two to settle."""
 
 
@@ -39,7 +39,7 @@ def seek_before(
     if sound is not None and not _EXACT & set(container.format.name.split(",")):
         return None
     streams = [s for s in (picture, sound) if s is not None]
-    target = Fraction(span.start) - (_LEAD if sound is not None else 0)
+    target = Fraction(span.start) - (LEAD if sound is not None else 0)
     if picture is None or not wanted:
         return _from(container, streams, sound or picture, target + origin)
     first = int(clock.pts[wanted.start])

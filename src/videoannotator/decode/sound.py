@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from videoannotator.data.frames import AudioTrack
 from videoannotator.data.outcome import Failure
 from videoannotator.data.time import TimeSpan
+from videoannotator.decode.seeking import LEAD
 
 __all__ = ["SoundCollector"]
 
@@ -51,6 +52,8 @@ class SoundCollector:
 
     def add(self, packet: Packet[Any]) -> None:
         """Decode one packet of the sound stream; an empty one flushes."""
+        if self._too_early(packet):
+            return
         try:
             frames: list[Any] = packet.decode()
         except av.error.FFmpegError as error:
@@ -58,6 +61,13 @@ class SoundCollector:
             return
         for frame in frames:
             self._add_frame(frame)
+
+    def _too_early(self, packet: Packet[Any]) -> bool:
+        """True well before the span: wherever reading began, decoding begins at one and the same packet."""
+        if packet.pts is None or packet.time_base is None:
+            return False
+        end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._origin
+        return end <= self._span.start - float(LEAD)
 
     def _record(self, packet: Packet[Any], error: av.error.FFmpegError) -> None:
         if packet.pts is None or not packet.size:
