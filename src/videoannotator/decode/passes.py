@@ -35,6 +35,8 @@ from videoannotator.errors import NoAudioError, NoVideoError
 __all__ = ["DecodePass", "Picture"]
 
 _UNKNOWN = "the decoder gave no picture for them"
+_THREADS = 64
+"""Frames after which none of the decoder's threads is still at work on one before them."""
 
 
 class Picture:
@@ -154,6 +156,13 @@ class DecodePass:
         return (*self._failures, *(self._collector.failures if self._collector is not None else ()))
 
     @property
+    def settled(self) -> bool:
+        """True when what `failures` says of the frames so far is final: its reason may come a few frames later."""
+        if not self._failures or _UNKNOWN not in self._failures[-1].message:
+            return True
+        return bool(self._seen) and self._seen[-1][1] - self._seen[-1][0] >= _THREADS
+
+    @property
     def conversions(self) -> int:
         """How many times a frame was scaled and converted so far."""
         return self._converter.conversions if self._converter is not None else 0
@@ -191,6 +200,7 @@ class DecodePass:
                     self.decoded += 1
                     index = indexer.index(frame)
                     if index not in self._range or index < expected:
+                        last_error = None  # it tells of a frame before this one, which nobody asked for
                         continue
                     if frame.is_corrupt:
                         last_error = last_error or "its data is damaged"

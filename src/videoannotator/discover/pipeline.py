@@ -159,6 +159,16 @@ class Pipeline(Generic[ConfigT]):
         """Take back what `state` gave, in an object of the same settings, after `setup` and `begin`."""
         raise NotImplementedError(f"{type(self).__name__} gives a state(), but has no restore()")
 
+    @property
+    def _resumable(self) -> bool:
+        """True when a new object can go on in the middle of a stretch: it has a `state`, or nothing to remember.
+
+        One that takes frames and has a last word, but no state, may have gathered what it says then.
+        """
+        kind = type(self)
+        gathers = kind.process is not Pipeline.process and kind.finish is not Pipeline.finish
+        return remembers(self) or not gathers
+
     def close(self) -> None:
         """Give back what `setup` took, except models from `Context.load`. Called always."""
 

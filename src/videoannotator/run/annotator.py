@@ -42,7 +42,9 @@ class Annotator:
     ``pipelines`` (naming one is consent to the download its plan announces), and no otherwise. Never gated ones.
     ``cache``: take results from the cache where the same question was answered before, and keep new ones there
     (True), do neither (False), or use this `ResultCache`. The question is the content of the file, the spans, and the
-    pipeline with its version, code, weights and settings, and with those of the pipelines it reads.
+    pipeline with its version, code, weights and settings, and with those of the pipelines it reads. What a run has
+    so far is kept there, too, every few seconds: one that was killed, cancelled or has failed goes on there when the
+    same is asked again, and its result is that of a run that was not disturbed.
     ``catalog``: what to choose from; by default everything installed.
 
     Raises `UnknownPipelineError`, `ConfigError` (before any model is loaded), `PlanError`, `DeviceError`.

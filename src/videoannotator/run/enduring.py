@@ -66,6 +66,11 @@ class Enduring:
         if state is not None:
             self.pipeline.restore(state)
 
+    @property
+    def resumable(self) -> bool:
+        """True when another object can go on between two batches."""
+        return self.pipeline._resumable
+
     def state(self) -> Any:
         """What the pipeline remembers; None for one that remembers nothing."""
         return self.pipeline.state() if remembers(self.pipeline) else None

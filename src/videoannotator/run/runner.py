@@ -14,19 +14,15 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import attrs
 
-from videoannotator.data.frames import AudioTrack, FrameBatch
-from videoannotator.data.needs import Audio, Frames
-from videoannotator.data.outcome import Coverage, Failure, PipelineRecord
+from videoannotator.data.outcome import Failure, PipelineRecord
 from videoannotator.data.result import PipelineResult, Result
 from videoannotator.data.table import Table
-from videoannotator.data.time import TimeSpan
-from videoannotator.decode.batching import Batcher
 from videoannotator.decode.passes import DecodePass
 from videoannotator.discover.models import ModelStore
 from videoannotator.discover.pipeline import Context
@@ -36,11 +32,12 @@ from videoannotator.run.cache import Entry, ResultCache, Stored
 from videoannotator.run.control import Control, put
 from videoannotator.run.events import Event, Failed, Finished, PipelineDone, Progress, RowsReady
 from videoannotator.run.failing import skipped
+from videoannotator.run.feeding import Feeder
 from videoannotator.run.identity import media_sha256
 from videoannotator.run.keys import keys_of
 from videoannotator.run.plan import Plan, PlannedPipeline
 from videoannotator.run.provenance import provenance_of
-from videoannotator.run.worker import End, Given, Worker
+from videoannotator.run.worker import Worker
 
 __all__ = ["Run"]
 
@@ -73,7 +70,7 @@ class Run:
         self._media_failures: dict[Failure, None] = {}
         self._threads: list[threading.Thread] = []
         self._crash: BaseException | None = None
-        self._frames = 0
+        self._feeders: list[Feeder] = []
         self._began = time.perf_counter()
         self._sha256 = ""
 
@@ -108,12 +105,19 @@ class Run:
             stored = self._stored(planned, entries, held)
             if stored is None:
                 workers.append(self._worker(planned))
+                if planned.name in entries:
+                    gives, media = planned.entry.spec.gives, Path(self.plan.media.path).name
+                    workers[-1].take_up(entries[planned.name].chain(planned.name, media, gives))
             else:
                 yield from self._taken(planned, stored)
         workers.sort(key=lambda worker: self.plan.names.index(worker.name))
         self._workers += workers
-        feeder = threading.Thread(target=self._feed, args=(workers,), name="videoannotator:decode", daemon=True)
-        threads = [feeder, *(w.thread for w in workers)] if workers else []
+        yield from self._told(f for w in sorted(workers, key=_known, reverse=True) for f in w.point.media_failures)
+        covered = {name: result.coverage for name, result in self._results.items()}
+        feeder = Feeder(self.plan, workers, self.control, self._media_failed, covered, self.open_pass)
+        self._feeders.append(feeder)
+        thread = threading.Thread(target=self._feed, args=(feeder,), name="videoannotator:decode", daemon=True)
+        threads = [thread, *(w.thread for w in workers)] if workers else []
         for thread in threads:
             thread.start()
             self._threads.append(thread)
@@ -142,14 +146,18 @@ class Run:
         tables = {name: Table.from_arrow(load(gives[name]), t.to_arrow()) for name, t in stored.result.tables.items()}
         self._results[planned.name] = attrs.evolve(stored.result, tables=tables)
         self._records[planned.name] = attrs.evolve(stored.record, cached=True)
-        for failure in stored.media_failures:
-            if failure not in self._media_failures:
-                self._media_failures[failure] = None
-                yield Failed(failure)
+        yield from self._told(stored.media_failures)
         for output, table in tables.items():
             if len(table):
                 yield RowsReady(planned.name, output, table)
         yield PipelineDone(planned.name, 0.0)
+
+    def _told(self, failures: Iterable[Failure]) -> Iterator[Event]:
+        """What an earlier run found wrong with the file, once each."""
+        for failure in failures:
+            if failure not in self._media_failures:
+                self._media_failures[failure] = None
+                yield Failed(failure)
 
     def _keep(self, name: str, entry: Entry) -> None:
         result, record = self._results[name], self._records[name]
@@ -191,7 +199,7 @@ class Run:
                 outputs=outputs,
             )
 
-        return Worker(planned, context, self._events, self.control, self.plan.spans, _nothing_to_free)
+        return Worker(planned, context, self._events, self.control, self.plan.spans, _nothing_to_free, self.plan.media)
 
     def _unmet(self, planned: PlannedPipeline) -> Failure | None:
         for need in planned.outputs:
@@ -203,80 +211,19 @@ class Run:
                 )
         return None
 
-    def _feed(self, workers: Sequence[Worker]) -> None:
+    def _feed(self, feeder: Feeder) -> None:
         try:
-            self._feed_stage(workers)
+            feeder.run()
         except CancelledError:
             pass
         except BaseException as error:  # noqa: BLE001 - handed to the thread that iterates the events, which raises it
             self._crash = error
             self.control.cancel()
 
-    def _feed_stage(self, workers: Sequence[Worker]) -> None:
-        for span in self.plan.spans:
-            self._feed_span(span, workers)
-
-    def _feed_span(self, span: TimeSpan, workers: Sequence[Worker]) -> None:
-        needs = list(dict.fromkeys(w.planned.frames for w in workers if w.planned.frames))
-        rates = list(dict.fromkeys(w.planned.audio for w in workers if w.planned.audio))
-        sounds: dict[Audio, AudioTrack | None] = {}
-        coverage: dict[Frames, Coverage] = {}
-        if needs or rates:
-            first = rates[0] if rates else None
-            with self.open_pass(self.plan.media, needs, first, span) as decoding:
-                self._pump(decoding, needs, workers)
-                coverage = {need: decoding.coverage(need) for need in needs}
-                if first is not None:
-                    sounds[first] = decoding.audio_track
-                self._report_media(decoding)
-        for other in rates[1:]:  # a second sample rate is a second, sound-only pass
-            with self.open_pass(self.plan.media, (), other, span) as decoding:
-                self._pump(decoding, (), ())
-                sounds[other] = decoding.audio_track
-        for worker in workers:
-            sound = sounds.get(worker.planned.audio) if worker.planned.audio else None
-            worker.give(End(self._covered(worker.planned, span, sound, coverage), sound))
-
-    def _pump(self, decoding: DecodePass, needs: Sequence[Frames], workers: Sequence[Worker]) -> None:
-        groups: dict[tuple[int, int], list[Worker]] = {}
-        for worker in workers:
-            if worker.planned.frames is not None:
-                key = (needs.index(worker.planned.frames), worker.planned.entry.spec.batch)
-                groups.setdefault(key, []).append(worker)
-        batchers = {key: Batcher(self.plan.media, needs[key[0]], key[0], key[1]) for key in groups}
-        before = self._frames
-
-        def give(key: tuple[int, int], batch: FrameBatch | None) -> None:
-            if batch is not None:
-                given = Given(batch, decoding.coverage(needs[key[0]]))
-                for worker in groups[key]:
-                    worker.give(given)
-
-        for picture in decoding:
-            self.control.check()
-            self._frames = before + decoding.decoded
-            for key, batcher in batchers.items():
-                if key[0] in picture.wanted:
-                    give(key, batcher.add(picture))
-        self._frames = before + decoding.decoded
-        for key, batcher in batchers.items():
-            give(key, batcher.flush())
-
-    def _report_media(self, decoding: DecodePass) -> None:
-        for failure in decoding.failures:
-            if failure not in self._media_failures:
-                self._media_failures[failure] = None
-                put(self._events, Failed(failure), self.control)
-
-    def _covered(
-        self, planned: PlannedPipeline, span: TimeSpan, sound: AudioTrack | None, coverage: dict[Frames, Coverage]
-    ) -> Coverage:
-        if planned.frames is not None:
-            return coverage[planned.frames]
-        if sound is not None:
-            return Coverage((sound.span,))
-        read = [self._results[n.pipeline].coverage for n in planned.outputs if n.pipeline in self._results]
-        return read[0].within(span) if read else Coverage((span,))
+    def _media_failed(self, failure: Failure) -> None:
+        if failure not in self._media_failures:
+            self._media_failures[failure] = None
+            put(self._events, Failed(failure), self.control)
 
     def _progress(self) -> Progress:
         total = len(self.plan.pipelines)
@@ -285,8 +232,9 @@ class Run:
         fraction = done / total if total else 1.0
         elapsed = time.perf_counter() - self._began - self.control.held
         behind = min((w.fraction for w in running if w.planned.frames and not w.done), default=fraction)
+        frames = sum(feeder.decoded for feeder in self._feeders)
         eta = elapsed * (1 - fraction) / fraction if fraction > 0 else None
-        return Progress(fraction, self._frames, behind * self.plan.duration, self.plan.duration, eta)
+        return Progress(fraction, frames, behind * self.plan.duration, self.plan.duration, eta)
 
     def _result(self) -> Result:
         records = [self._records[p.name] for p in self.plan.pipelines if p.name in self._records]
@@ -296,6 +244,10 @@ class Run:
             provenance=provenance_of(self.plan, self._sha256, records),
             media_failures=tuple(self._media_failures),
         )
+
+
+def _known(worker: Worker) -> int:
+    return len(worker.point.media_failures)
 
 
 def _nothing_to_free(device: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from videoannotator.data.frames import AudioTrack, FrameBatch
+from videoannotator.data.media import MediaInfo
 from videoannotator.data.outcome import Coverage, Failure, PipelineRecord
 from videoannotator.data.result import PipelineResult
 from videoannotator.data.table import Table
@@ -24,6 +25,7 @@ from videoannotator.run.enduring import Enduring
 from videoannotator.run.events import Event, Failed, Notice, PipelineDone, RowsReady
 from videoannotator.run.failing import empty_tables, failure_of
 from videoannotator.run.plan import PlannedPipeline
+from videoannotator.run.segments import Chain, Point, Segment
 
 __all__ = ["End", "Given", "Worker"]
 
@@ -32,18 +34,27 @@ _QUEUED_BATCHES = 2
 
 @attrs.frozen(eq=False)
 class Given:
-    """A batch. ``coverage``: what was decoded of the stretch so far."""
+    """A batch. ``coverage``: what was decoded of the stretch so far.
+
+    ``failures``: what could not be, so far. ``settled``: what these say is final.
+    """
 
     batch: FrameBatch
     coverage: Coverage
+    failures: tuple[Failure, ...] = ()
+    settled: bool = True
 
 
 @attrs.frozen(eq=False)
 class End:
-    """The stretch has no more frames. ``coverage``: what was decoded of it. ``audio``: its sound, if asked for."""
+    """The stretch has no more frames. ``coverage``: what was decoded of it. ``audio``: its sound, if asked for.
+
+    ``failures``: what could not be decoded of it.
+    """
 
     coverage: Coverage
     audio: AudioTrack | None
+    failures: tuple[Failure, ...] = ()
 
 
 class Worker:
@@ -60,7 +71,9 @@ class Worker:
         control: Control,
         spans: Sequence[TimeSpan],
         free: Callable[[str], bool],
+        media: MediaInfo,
     ) -> None:
+        self._media = media
         self.planned = planned
         self.name = planned.name
         self.inbox: queue.Queue[Given | End] = queue.Queue(_QUEUED_BATCHES)
@@ -75,6 +88,11 @@ class Worker:
         self._number = 0  # of the span at work
         self._before = Coverage()  # of the spans that are complete
         self._coverage = Coverage()  # of what the pipeline has behind it, all spans
+        self.point = Point()  # where it begins
+        self._chain: Chain | None = None
+        self._taken: Segment | None = None  # what an earlier run has left
+        self._unwritten: dict[str, list[Table[Any]]] = {}  # rows since the last segment
+        self._media_failures: dict[Failure, None] = {}  # of the file, in what the pipeline has behind it
         self._tables: dict[str, list[Table[Any]]] = {}
         self._failures: tuple[Failure, ...] = ()
         self._rows: dict[str, type[Any]] = {}
@@ -98,6 +116,31 @@ class Worker:
         else:
             behind += min(max(self.seen - span.start, 0.0), span.duration)
         return behind / total if total else 0.0
+
+    def take_up(self, chain: Chain) -> None:
+        """Write segments into ``chain``, and begin behind those that are there. Called before the thread is started."""
+        self._chain, self._taken = chain, chain.read()
+        if self._taken is None:
+            return
+        self.point = point = self._taken.point
+        self._number, self.seconds, self.notices = point.number, point.seconds, list(point.notices)
+        self._before, self._coverage = point.before, point.coverage
+        self._media_failures = dict.fromkeys(point.media_failures)
+        span = self.spans[point.number]
+        if point.done:
+            self.seen = span.end
+        elif point.frame is not None:
+            self.seen = min(span.end, self._shown_until(point.frame - 1))
+
+    def wants(self, number: int) -> bool:
+        """True when the span is not behind it."""
+        return number > self.point.number or (number == self.point.number and not self.point.done)
+
+    def first_frame(self, number: int) -> int | None:
+        """The first frame of the span that it has not seen, or an earlier one; None when it needs no more."""
+        if self.planned.frames is None or (number == self.point.number and self.point.finishing):
+            return None
+        return (self.point.frame or 0) if number == self.point.number else 0
 
     def give(self, item: Given | End) -> None:
         """Hand over a batch, or the end of a stretch. A pipeline that has failed takes nothing more."""
@@ -130,9 +173,11 @@ class Worker:
         self._rows = {output: load(path) for output, path in self.planned.entry.spec.gives.items()}
         try:
             self._timed(self._calls.setup)
-            for number, span in enumerate(self.spans):
+            if self._taken is not None:
+                self._go_on(self._taken)
+            for number in range(self.point.number + self.point.done, len(self.spans)):
                 self._number = number
-                self._stretch(span)
+                self._stretch(self.spans[number], new=self._taken is None or number > self.point.number)
         finally:
             self._calls.close()
 
@@ -148,21 +193,62 @@ class Worker:
         assert self._context is not None  # noqa: S101 - made with the pipeline
         return self._context
 
-    def _stretch(self, span: TimeSpan) -> None:
-        self._here.span, self.seen, self.finishing = span, span.start, 0.0
+    def _go_on(self, taken: Segment) -> None:
+        """Tell what an earlier run has found, and remember what its pipeline remembered."""
+        for output, table in taken.tables.items():
+            self._check(output, table)
+            self._tables[output] = [table]
+            put(self.events, RowsReady(self.name, output, table), self.control)
+        self._here.span = self.spans[self._number]
         self._timed(self._calls.begin)
+        self._timed(lambda: self._calls.restore(taken.state))
+        self._notice("taken up here, where an earlier run had ended")
+
+    def _stretch(self, span: TimeSpan, *, new: bool) -> None:
+        """Work on a span; unless it is ``new``, an earlier run has begun it."""
+        earlier = Coverage() if new else self.point.coverage
+        decoded = Coverage() if new else self.point.decoded
+        if new:
+            self._here.span, self.seen, self.finishing = span, span.start, 0.0
+            self._timed(self._calls.begin)
         while not isinstance(item := take(self.inbox, self.control), End):
             self._keep(self._calls.process(item.batch))
-            self.seen = min(span.end, self._shown_until(int(item.batch.frame[-1])))
-            self._cover(item.coverage.within(TimeSpan(span.start, self.seen)))
+            last = int(item.batch.frame[-1])
+            self.seen = min(span.end, self._shown_until(last))
+            self._cover(earlier, item.coverage.within(TimeSpan(span.start, self.seen)))
+            if item.settled and self._calls.resumable:
+                self._mark(frame=last + 1, failures=item.failures)
+        self._media_failures |= dict.fromkeys(item.failures)
         self._here._audio = item.audio
-        self._keep(self._calls.finish())
+        decoded = Coverage((*decoded.spans, *item.coverage.spans), item.coverage.rate)
+        self._keep(self._calls.finish(), lambda: self._mark(finishing=True, decoded=decoded))
         self.seen = span.end
-        self._cover(item.coverage)
+        self._cover(earlier, decoded)
         self._before = self._coverage
+        self._mark(done=True)
 
-    def _cover(self, part: Coverage) -> None:
-        self._coverage = Coverage((*self._before.spans, *part.spans), part.rate)
+    def _mark(self, failures: Sequence[Failure] = (), **where: Any) -> None:
+        """Write a segment when it is time for one: all that was found since the last, and how to go on from here."""
+        if self._chain is None or not self._chain.due:
+            return
+        state = self._calls.state()
+        if state is None and where.get("finishing"):
+            return  # nobody could tell which of the last rows are there
+        point = Point(
+            number=self._number,
+            coverage=self._coverage,
+            before=self._before,
+            media_failures=tuple(self._media_failures | dict.fromkeys(failures)),
+            seconds=self.seconds,
+            notices=tuple(self.notices),
+            **where,
+        )
+        tables = {output: Table.concat(parts) for output, parts in self._unwritten.items()}
+        if self._chain.append(Segment(point, tables, state)):
+            self._unwritten = {}
+
+    def _cover(self, earlier: Coverage, part: Coverage) -> None:
+        self._coverage = Coverage((*self._before.spans, *earlier.spans, *part.spans), part.rate)
 
     def _timed(self, call: Callable[[], None]) -> None:
         began = time.perf_counter()
@@ -178,12 +264,12 @@ class Worker:
         put(self.events, Notice(self.name, self.notices[-1]), self.control)
 
     def _shown_until(self, frame: int) -> float:
-        video = self._here.media.video
+        video = self._media.video
         assert video is not None  # noqa: S101 - a batch came, so there is a picture stream
         clock = video.clock
         return clock.seconds(int(clock.pts[frame + 1])) if frame + 1 < len(clock) else clock.end
 
-    def _keep(self, pieces: Iterable[Rows]) -> None:
+    def _keep(self, pieces: Iterable[Rows], between: Callable[[], None] = lambda: None) -> None:
         """Take rows piece by piece; only the time until a piece is there counts as the pipeline's."""
         began = time.perf_counter()
         for rows in pieces:
@@ -191,8 +277,11 @@ class Worker:
             for output, table in self._named(rows).items():
                 self._check(output, table)
                 self._tables.setdefault(output, []).append(table)
+                if self._chain is not None:
+                    self._unwritten.setdefault(output, []).append(table)
                 if len(table):
                     put(self.events, RowsReady(self.name, output, table), self.control)
+            between()
             began = time.perf_counter()
         self.seconds += time.perf_counter() - began
 

@@ -17,13 +17,14 @@ def _size(count: int) -> str:
 
 
 def list_cache() -> int:
-    """One line for each result that is kept, the least recently used first."""
+    """One line for each result that is kept, also of runs that did not end, the least recently used first."""
     cache = ResultCache()
     entries = cache.entries()
     now = datetime.now(UTC)
     for entry in entries:
         days = max(0.0, (now - entry.used) / timedelta(days=1))
-        sys.stdout.write(f"{entry.pipeline}\t{entry.media}\t{_size(entry.size)}\tused {days:.1f} days ago\n")
+        what = "used" if entry.complete else "unfinished, written"
+        sys.stdout.write(f"{entry.pipeline}\t{entry.media}\t{_size(entry.size)}\t{what} {days:.1f} days ago\n")
     total = sum(entry.size for entry in entries)
     sys.stderr.write(f"{len(entries)} results, {_size(total)} of at most {_size(cache.limit)}, in {cache.folder}\n")
     return Exit.WELL

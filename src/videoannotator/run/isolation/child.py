@@ -165,7 +165,7 @@ class Child:
         )
         self._pipeline = load(spec.pipeline)(config_of(spec, body["config"]), context)
         self._pipeline.setup()
-        return {"remembers": remembers(self._pipeline)}, []
+        return {"remembers": remembers(self._pipeline), "resumable": self._pipeline._resumable}, []
 
     def _on_begin(self, message: Message) -> Answer:
         self._pieces = None

@@ -59,6 +59,7 @@ class IsolatedPipeline(Pipeline[Any]):
         self._process: Process | None = None
         self._end: weakref.finalize[Any, Any] | None = None
         self._remembers = False
+        self._goes_on = False
         self._idle = True  # nothing asked that is not answered
         self._pixels: Block | None = None
         self._sound: AudioTrack | None = None  # the track that the process has
@@ -83,7 +84,8 @@ class IsolatedPipeline(Pipeline[Any]):
             "download": context.store.download,
             "folder": str(context.store.folder),
         }
-        self._remembers = self._call("setup", body, parts).body["remembers"]
+        told = self._call("setup", body, parts).body
+        self._remembers, self._goes_on = told["remembers"], told["resumable"]
 
     def begin(self) -> None:
         """A stretch of time begins."""
@@ -140,6 +142,10 @@ class IsolatedPipeline(Pipeline[Any]):
             return None
         answer = self._call("state")
         return None if answer.body["none"] else bytes(answer.parts[0])
+
+    @property
+    def _resumable(self) -> bool:
+        return self._goes_on
 
     def restore(self, state: bytes) -> None:
         """Take back what `state` gave."""
