@@ -47,6 +47,53 @@ class Hoards(va.Pipeline[None]):
         return va.Table.of(va.Signal, time=[self.context.span.start], name="frames", value=[float(self.frames)])
 
 
+class KeepsToItself(va.Pipeline[None]):
+    """Remembers the brightest so far, and tells nobody."""
+
+    def begin(self) -> None:
+        self.best = 0
+
+    def process(self, batch: va.FrameBatch) -> Any:
+        self.best = max(self.best, int(batch.frame[-1]) % 8)
+        return va.Table.of(va.Signal, time=batch.time, name="x", value=[float(self.best)] * len(batch))
+
+
+class TellsTooLittle(KeepsToItself):
+    def state(self) -> Any:
+        return 0
+
+    def restore(self, state: Any) -> None:
+        self.best = state
+
+
+class TellsWhatChanges(va.Pipeline[None]):
+    def begin(self) -> None:
+        self.seen: list[int] = []
+
+    def process(self, batch: va.FrameBatch) -> Any:
+        self.seen += batch.frame.tolist()
+
+    def finish(self) -> Any:
+        return va.Table.of(va.Signal, time=[self.context.span.start], name="x", value=[float(sum(self.seen))])
+
+    def state(self) -> Any:
+        return self.seen
+
+    def restore(self, state: Any) -> None:
+        self.seen = state
+
+
+class Sums(TellsWhatChanges):
+    """As it should be."""
+
+    def state(self) -> Any:
+        return list(self.seen)
+
+
+class SaysNothing(TellsWhatChanges):
+    state = va.Pipeline.state
+
+
 class CallsAllOne(va.Pipeline[None]):
     """Gives somebody else the same id in another span."""
 
@@ -72,12 +119,20 @@ def test_good_pipelines_pass(name: str, tmp_path: Path) -> None:
         assert set(results) == {"plain", "variable", "upright", "one_frame", "silent"}
 
 
+def test_a_state_that_tells_all_passes(tmp_path: Path) -> None:
+    check_pipeline("tried", tmp_path, catalog_=catalog_of(made("Sums", va.Frames())))
+
+
 @pytest.mark.parametrize(
     ("cls", "needs", "gives", "says"),
     [
         ("Drifting", va.Frames(), {"x": "videoannotator.data.rows:Detection"}, "is not the file's"),
         ("Moody", va.Frames(), {"x": SIGNAL}, "two runs gave different rows"),
         ("Late", va.Audio(), {"x": SIGNAL}, "lies outside the file"),
+        ("KeepsToItself", va.Frames(), {"x": SIGNAL}, "x is another: something is remembered that state"),
+        ("TellsTooLittle", va.Frames(), {"x": SIGNAL}, "x is another: something is remembered that state"),
+        ("TellsWhatChanges", va.Frames(), {"x": SIGNAL}, "later calls change what state"),
+        ("SaysNothing", va.Frames(), {"x": SIGNAL}, "has a last word, but no state"),
         ("Hoards", va.Frames(), {"x": SIGNAL}, "changed the x of the next"),
         ("CallsAllOne", va.Frames(), {"x": "videoannotator.data.rows:Detection"}, "share the x of track"),
         ("NoSuchClass", va.Frames(), {"x": SIGNAL}, "cannot be imported"),

@@ -29,6 +29,7 @@ from videoannotator.discover.config import config_of, config_schema, plain_confi
 from videoannotator.discover.specs import PipelineSpec, load
 from videoannotator.run.annotator import Annotator
 from videoannotator.testing.clips import write_clip
+from videoannotator.testing.relay import check_state
 
 __all__ = ["catalog_of", "check_pipeline", "check_result", "check_spec", "clips"]
 
@@ -96,6 +97,7 @@ def check_pipeline(
             check_result(first[name], first.media, where)
             if first.ok and clip != "one_frame":
                 _check_spans(annotator, first, where)
+                check_state(annotator.plan(path), name, first, where)
         results[clip] = first
     return results
 
