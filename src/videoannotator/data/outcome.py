@@ -91,7 +91,7 @@ class PipelineRecord:
     ``seconds``: time spent inside the pipeline. ``plugin``: the distribution that publishes it.
     ``device``, ``dtype``, ``batch``, ``threads``: how it computed at last. ``notices``: what happened on the way and
     may be seen in the numbers (moved to the CPU, batch halved). ``cached``: taken from the cache; all else tells of the
-    run that filled it.
+    run that filled it. ``isolation``: ``"process"`` when it ran in a process of its own.
     """
 
     name: str
@@ -108,6 +108,7 @@ class PipelineRecord:
     threads: int | None = None
     notices: tuple[str, ...] = ()
     cached: bool = False
+    isolation: str = ""
 
 
 @attrs.frozen

@@ -18,6 +18,7 @@ from videoannotator.errors import CacheError, ConfigError, DataError, PipelineEr
 from videoannotator.run.cache import ResultCache
 from videoannotator.run.control import Control
 from videoannotator.run.events import Event, Failed, Finished, Progress
+from videoannotator.run.isolation.choice import IsolationOption, isolation_of
 from videoannotator.run.plan import Plan, PlannedModel, make_plan, ordered, planned_model
 from videoannotator.run.progress import Bar, ProgressOption
 from videoannotator.run.resources import ResourceManager
@@ -46,6 +47,9 @@ class Annotator:
     so far is kept there, too, every few seconds: one that was killed, cancelled or has failed goes on there when the
     same is asked again, and its result is that of a run that was not disturbed.
     ``catalog``: what to choose from; by default everything installed.
+    ``isolation``: ``"process"`` runs every pipeline in a process of its own, ``{"laion_face": "process"}`` those that
+    are named: for libraries that crash or never give memory back. The rows are the same. A process that ends by itself,
+    or says nothing for ``isolation_timeout`` seconds, is a `Failure` of its pipeline, and the others go on.
 
     Raises `UnknownPipelineError`, `ConfigError` (before any model is loaded), `PlanError`, `DeviceError`.
 
@@ -63,6 +67,8 @@ class Annotator:
         download: bool | None = None,
         cache: bool | ResultCache = True,
         catalog: Catalog | None = None,
+        isolation: IsolationOption = None,
+        isolation_timeout: float = 300.0,
     ) -> None:
         if isinstance(pipelines, str):
             raise PlanError(f"pipelines is a list of names: [{pipelines!r}]")
@@ -77,6 +83,7 @@ class Annotator:
         for name in self._config:
             if name not in chosen and name not in self.left_out:
                 raise ConfigError(f"{name}: settings for a pipeline that does not run{nearest(name, chosen)}")
+        self._isolation = isolation_of(isolation, isolation_timeout, chosen)
         self._running: set[Control] = set()
         self._closed = False
 
@@ -124,6 +131,7 @@ class Annotator:
             configs={n: c for n, c in self._config.items() if n not in self.left_out},
             store=self._store,
             resources=self._resources,
+            isolation=self._isolation,
             spans=_asked(media, start, end, spans),
         )
 

@@ -11,12 +11,16 @@ from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
 from videoannotator.discover.specs import load
 from videoannotator.errors import (
+    IsolationError,
     MissingDependencyError,
     ModelError,
     ModelMissingError,
+    PipelineCrashed,
+    PipelineHung,
     PluginLoadError,
 )
 from videoannotator.run.devices import is_out_of_memory
+from videoannotator.run.isolation.proxy import PipelineProcessError
 from videoannotator.run.plan import PlannedPipeline
 
 __all__ = ["empty_tables", "failure_of", "skipped"]
@@ -45,6 +49,9 @@ def failure_of(name: str, error: BaseException, span: TimeSpan | None = None) ->
         (ModelError, "model_error"),
         (MissingDependencyError, "missing_dependency"),
         (PluginLoadError, "plugin_error"),
+        (PipelineCrashed, "crashed"),
+        (PipelineHung, "hung"),
+        (IsolationError, "isolation_error"),
     )
     if is_out_of_memory(error):
         return Failure("out_of_memory", str(error) or f"{name} ran out of memory", span, name)
@@ -52,4 +59,5 @@ def failure_of(name: str, error: BaseException, span: TimeSpan | None = None) ->
         if isinstance(error, cls):
             return Failure(kind, str(error), span, name)
     details = "".join(traceback.format_exception(error))
-    return Failure("pipeline_error", f"{type(error).__name__}: {error}", span, name, details)
+    said = str(error) if isinstance(error, PipelineProcessError) else f"{type(error).__name__}: {error}"
+    return Failure("pipeline_error", said, span, name, details)

@@ -15,6 +15,7 @@ from videoannotator.discover.catalog import Catalog, PipelineEntry
 from videoannotator.discover.config import config_of, needs_of
 from videoannotator.discover.models import ModelStore
 from videoannotator.errors import DataError, PlanError
+from videoannotator.run.isolation.choice import Isolation
 from videoannotator.run.resources import Lease, ResourceManager
 
 __all__ = ["Plan", "PlannedModel", "PlannedPipeline", "make_plan", "ordered", "planned_model"]
@@ -43,7 +44,10 @@ class PlannedModel:
 
 @attrs.frozen
 class PlannedPipeline:
-    """A pipeline as it will run. ``problem``: why this file cannot be given to it, None when it can."""
+    """A pipeline as it will run. ``problem``: why this file cannot be given to it, None when it can.
+
+    ``isolation``: how it is kept apart; None when it runs in this process.
+    """
 
     entry: PipelineEntry
     config: Any
@@ -52,6 +56,7 @@ class PlannedPipeline:
     lease: Lease
     model: PlannedModel | None = None
     problem: Failure | None = None
+    isolation: Isolation | None = None
 
     @property
     def name(self) -> str:
@@ -113,7 +118,9 @@ class Plan:
         lines += [f"  note: {notice}" for notice in self.media.notices]
         for planned in self.pipelines:
             spec = planned.entry.spec
-            lines.append(f"{planned.stage + 1}. {spec.name} {spec.version} ({spec.licence}) on {planned.lease.device}")
+            apart = f", in a {planned.isolation.kind} of its own" if planned.isolation else ""
+            device = planned.lease.device
+            lines.append(f"{planned.stage + 1}. {spec.name} {spec.version} ({spec.licence}) on {device}{apart}")
             lines.append(f"   reads {', '.join(_need(n) for n in planned.needs) or 'nothing'}")
             rows = {output: path.rpartition(":")[2] for output, path in spec.gives.items()}
             lines.append(f"   gives {', '.join(f'{output} ({name})' for output, name in rows.items())}")
@@ -199,6 +206,7 @@ def make_plan(
     configs: Mapping[str, Any],
     store: ModelStore,
     resources: ResourceManager,
+    isolation: Mapping[str, Isolation],
     spans: Sequence[TimeSpan] | None = None,
 ) -> Plan:
     """Plan a run. Pure: reads the catalog and looks whether model files exist, imports no pipeline.
@@ -215,7 +223,8 @@ def make_plan(
         needs = needs_of(entry.spec, config)
         model = planned_model(entry, config, store)
         problem = _problem(media, entry.spec.name, needs)
-        planned.append(PlannedPipeline(entry, config, needs, stage, leases[entry.spec.name], model, problem))
+        name = entry.spec.name
+        planned.append(PlannedPipeline(entry, config, needs, stage, leases[name], model, problem, isolation.get(name)))
     return Plan(media, stretches, tuple(planned))
 
 

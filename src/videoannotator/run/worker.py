@@ -24,6 +24,7 @@ from videoannotator.run.control import WAIT, Control, put, take
 from videoannotator.run.enduring import Enduring
 from videoannotator.run.events import Event, Failed, Notice, PipelineDone, RowsReady
 from videoannotator.run.failing import empty_tables, failure_of
+from videoannotator.run.making import make_pipeline
 from videoannotator.run.plan import PlannedPipeline
 from videoannotator.run.segments import Chain, Point, Segment
 
@@ -185,8 +186,7 @@ class Worker:
         self._context = self._new_context(device)
         self._context.span = self.spans[self._number]
         self._context.report = self._report
-        pipeline: Pipeline[Any] = load(self.planned.entry.spec.pipeline)(self.planned.config, self._context)
-        return pipeline
+        return make_pipeline(self.planned, self._context)
 
     @property
     def _here(self) -> Context:
@@ -334,4 +334,5 @@ class Worker:
             batch=self._calls.batch,
             threads=self.planned.lease.threads,
             notices=tuple(self.notices),
+            isolation=self.planned.isolation.kind if self.planned.isolation else "",
         )

@@ -56,6 +56,7 @@ def annotate(
     start: Seconds = None,
     end: Seconds = None,
     offline: Offline = False,
+    isolate: Names = (),
     no_cache: Annotated[bool, Parameter(group=WHAT, negative="", show_default=False)] = False,
     out: Annotated[Path, Parameter(group=OUT)] = Path("annotations"),
     formats: Formats = (),
@@ -82,6 +83,8 @@ def annotate(
         Where to stop, in seconds.
     offline
         Never fetch weights.
+    isolate
+        Pipelines to run in a process of their own each, separated by commas: a crash there costs only its own rows.
     no_cache
         Compute everything anew, and keep nothing.
     out
@@ -95,7 +98,15 @@ def annotate(
     from videoannotator.shell.request import Request
 
     request = Request.of(
-        pipelines, config, set_, device=device, start=start, end=end, offline=offline, cache=not no_cache
+        pipelines,
+        config,
+        set_,
+        device=device,
+        start=start,
+        end=end,
+        offline=offline,
+        cache=not no_cache,
+        isolate=isolate,
     )
     return annotate_files(videos, request, out, formats, sheet=sheet)
 
@@ -112,6 +123,7 @@ def plan(
     start: Seconds = None,
     end: Seconds = None,
     offline: Offline = False,
+    isolate: Names = (),
 ) -> int:
     """Say what annotate would do, without loading a model or decoding a frame.
 
@@ -133,11 +145,13 @@ def plan(
         Where to stop, in seconds.
     offline
         Never fetch weights.
+    isolate
+        Pipelines to run in a process of their own each.
     """
     from videoannotator.shell.annotating import show_plan
     from videoannotator.shell.request import Request
 
-    request = Request.of(pipelines, config, set_, device=device, start=start, end=end, offline=offline)
+    request = Request.of(pipelines, config, set_, device=device, start=start, end=end, offline=offline, isolate=isolate)
     return show_plan(video, request)
 
 

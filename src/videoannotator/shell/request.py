@@ -25,7 +25,8 @@ class Request:
     """What the options of the command ask for.
 
     ``named``: pipelines by name, None when none was named. ``start``, ``end``: seconds, None for the file's own.
-    ``cache``: whether results may be taken from the cache, and are kept there.
+    ``cache``: whether results may be taken from the cache, and are kept there. ``isolate``: pipelines to be run in
+    processes of their own.
     """
 
     named: tuple[str, ...] | None
@@ -36,6 +37,7 @@ class Request:
     end: float | None = None
     offline: bool = False
     cache: bool = True
+    isolate: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -49,6 +51,7 @@ class Request:
         end: float | None = None,
         offline: bool = False,
         cache: bool = True,
+        isolate: Sequence[str] = (),
     ) -> Request:
         """From the options of the command. Raises `UsageError` and `ConfigError`."""
         named = comma_list(pipelines)
@@ -59,7 +62,17 @@ class Request:
         if start is not None and start < 0:
             raise UsageError(f"--start must not be negative, got {start:g}")
         settings = read_settings(config, assignments)
-        return cls(tuple(named) or None, settings, tuple(assignments), device, start, end, offline, cache)
+        return cls(
+            tuple(named) or None,
+            settings,
+            tuple(assignments),
+            device,
+            start,
+            end,
+            offline,
+            cache,
+            tuple(comma_list(isolate)),
+        )
 
     def choose(self, catalog: Catalog) -> Choice:
         """Which pipelines run; says on standard error which do not and why, and what will be fetched."""
@@ -81,4 +94,11 @@ class Request:
 
         settings = {name: values for name, values in self.settings.items() if name in choice.names}
         fetch = bool(choice.fetched) and not self.offline
-        return Annotator(list(choice.names), config=settings, device=self.device, download=fetch, cache=self.cache)
+        return Annotator(
+            list(choice.names),
+            config=settings,
+            device=self.device,
+            download=fetch,
+            cache=self.cache,
+            isolation=dict.fromkeys(self.isolate, "process"),
+        )

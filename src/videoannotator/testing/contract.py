@@ -98,6 +98,8 @@ def check_pipeline(
             if first.ok and clip != "one_frame":
                 _check_spans(annotator, first, where)
                 check_state(annotator.plan(path), name, first, where)
+            if clip == "plain":
+                _check_isolated(annotator, first, where)
         results[clip] = first
     return results
 
@@ -122,6 +124,18 @@ def _check_spans(annotator: Annotator, whole: Result, where: str) -> None:
                 for part in (table[: len(apart[0])], table[len(apart[0]) :])
             )
             assert not first & second, f"{where}: two spans share the {output} of track {sorted(first & second)[:3]}"
+
+
+def _check_isolated(annotator: Annotator, here: Result, where: str) -> None:
+    """In a process of its own it gives the same rows."""
+    (name,) = annotator.pipelines
+    settings = {name: here.provenance.pipelines[-1].config}
+    more: dict[str, Any] = {"catalog": annotator.catalog, "download": False, "cache": False, "isolation": "process"}
+    with Annotator([name], config=settings, **more) as apart:
+        there = apart.annotate(here.media.path, progress=False)
+    assert there[name].failures == here[name].failures, f"{where}, in a process of its own: {there.failures}"
+    for output, table in here[name].tables.items():
+        assert there[name].tables[output] == table, f"{where}: in a process of its own, {output} is another"
 
 
 def check_result(result: PipelineResult, media: MediaInfo, where: str = "") -> None:
