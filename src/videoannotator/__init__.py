@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from videoannotator.run.events import PipelineDone as PipelineDone
     from videoannotator.run.events import Progress as Progress
     from videoannotator.run.events import RowsReady as RowsReady
+    from videoannotator.run.loaded import release as release
     from videoannotator.run.plan import Plan as Plan
 
 _WHERE = {
@@ -86,6 +87,7 @@ _WHERE = {
     "formats.exporting": "read",
     "run.annotator": "Annotator",
     "run.events": "Event Failed Finished Notice PipelineDone Progress RowsReady",
+    "run.loaded": "release",
     "run.plan": "Plan",
 }
 _MODULE_OF = {name: f"videoannotator.{module}" for module, names in _WHERE.items() for name in names.split()}

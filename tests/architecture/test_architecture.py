@@ -26,7 +26,7 @@ PUBLIC = set(
     Failed Failure Finished Format FormatSpec FrameBatch FrameClock Frames MediaInfo ModelSpec Notice
     Output Pipeline PipelineDone PipelineResult PipelineSpec Plan Progress Provenance Range Result RowsReady Shot
     Signal SpeakerTurn SpeechRegion Table TimeSpan Unit Utterance VideoAnnotatorError VideoInfo Word catalog
-    hookimpl probe read row
+    hookimpl probe read release row
     """.split()
 )
 

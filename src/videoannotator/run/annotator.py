@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
@@ -19,6 +20,7 @@ from videoannotator.run.cache import ResultCache
 from videoannotator.run.control import Control
 from videoannotator.run.events import Event, Failed, Finished, Progress
 from videoannotator.run.isolation.choice import IsolationOption, isolation_of
+from videoannotator.run.loaded import LoadedModels, shared_models
 from videoannotator.run.plan import Plan, PlannedModel, make_plan, ordered, planned_model
 from videoannotator.run.progress import Bar, ProgressOption
 from videoannotator.run.resources import ResourceManager
@@ -50,6 +52,8 @@ class Annotator:
     ``isolation``: ``"process"`` runs every pipeline in a process of its own, ``{"laion_face": "process"}`` those that
     are named: for libraries that crash or never give memory back. The rows are the same. A process that ends by itself,
     or says nothing for ``isolation_timeout`` seconds, is a `Failure` of its pipeline, and the others go on.
+    ``models``: where loaded models are kept from one run to the next; by default in one place for the whole process, so
+    that no model is there twice. `close` gives up those that no other `Annotator` has used.
 
     Raises `UnknownPipelineError`, `ConfigError` (before any model is loaded), `PlanError`, `DeviceError`.
 
@@ -69,6 +73,7 @@ class Annotator:
         catalog: Catalog | None = None,
         isolation: IsolationOption = None,
         isolation_timeout: float = 300.0,
+        models: LoadedModels | None = None,
     ) -> None:
         if isinstance(pipelines, str):
             raise PlanError(f"pipelines is a list of names: [{pipelines!r}]")
@@ -84,6 +89,9 @@ class Annotator:
             if name not in chosen and name not in self.left_out:
                 raise ConfigError(f"{name}: settings for a pipeline that does not run{nearest(name, chosen)}")
         self._isolation = isolation_of(isolation, isolation_timeout, chosen)
+        self._models = models if models is not None else shared_models()
+        self._user = object()
+        self._leave = weakref.finalize(self, self._models.leave, self._user)
         self._running: set[Control] = set()
         self._closed = False
 
@@ -154,7 +162,7 @@ class Annotator:
         control = Control()
         self._running.add(control)
         try:
-            yield from Run(plan, self._store, control, self._cache).events()
+            yield from Run(plan, self._store, control, self._cache, self._models, self._user).events()
         finally:
             self._running.discard(control)
 
@@ -210,9 +218,10 @@ class Annotator:
             control.go_on()
 
     def close(self) -> None:
-        """Stop what runs and take no more files."""
+        """Stop what runs, take no more files, and give up the models that nobody else has used, with their memory."""
         self.cancel()
         self._closed = True
+        self._leave()
 
     def _open(self) -> None:
         if self._closed:

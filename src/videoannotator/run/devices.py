@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
 from videoannotator.discover.specs import Accelerator
 from videoannotator.errors import DeviceError
 
-__all__ = ["available", "check", "choose", "processors"]
+__all__ = [
+    "available",
+    "check",
+    "choose",
+    "empty",
+    "is_out_of_memory",
+    "processors",
+    "put_thread_counts",
+    "thread_counts",
+]
 
 
 def processors() -> int:
@@ -59,6 +69,36 @@ def choose(device: str, accelerators: Sequence[Accelerator]) -> str:
     if not wanted:
         raise DeviceError(f"this machine has no {device!r}; it has {', '.join(here)}")
     return wanted[0] if wanted[0] in usable else "cpu"
+
+
+def empty(device: str) -> None:
+    """Let a device have back what nobody uses: libraries keep freed memory for themselves."""
+    gc.collect()  # networks and their parts often refer to each other in circles
+    torch = sys.modules.get("torch")
+    if torch is not None and device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif torch is not None and device == "mps":
+        torch.mps.empty_cache()
+
+
+def thread_counts() -> dict[str, int]:
+    """How many processor threads the libraries that are imported use in this process, by name."""
+    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
+    counts = {}
+    if torch is not None and hasattr(torch, "get_num_threads"):
+        counts["torch"] = torch.get_num_threads()
+    if cv2 is not None and hasattr(cv2, "getNumThreads"):
+        counts["cv2"] = cv2.getNumThreads()
+    return counts
+
+
+def put_thread_counts(counts: Mapping[str, int]) -> None:
+    """Put right what a library has changed for the whole process since `thread_counts`."""
+    now = thread_counts()
+    if "torch" in counts and counts["torch"] != now["torch"]:
+        sys.modules["torch"].set_num_threads(counts["torch"])
+    if "cv2" in counts and counts["cv2"] != now["cv2"]:
+        sys.modules["cv2"].setNumThreads(counts["cv2"])
 
 
 def is_out_of_memory(error: BaseException) -> bool:

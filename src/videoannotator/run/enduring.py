@@ -6,6 +6,7 @@ What a call was given is done again from what the pipeline remembered before it,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from videoannotator.data.frames import FrameBatch
@@ -14,13 +15,16 @@ from videoannotator.run.devices import is_out_of_memory
 
 __all__ = ["Enduring"]
 
+_END: Any = object()
+
 
 class Enduring:
     """Makes the calls of one pipeline.
 
     ``make``: a new pipeline object on a device. ``device``: where it begins; at worst it ends on ``"cpu"``.
     ``batch``: most frames in a call. ``free``: gives up what nobody uses on a device and says whether that was
-    anything. ``notice``: is told, in words, whatever may be seen in the numbers.
+    anything. ``notice``: is told, in words, whatever may be seen in the numbers. ``alone``: nobody else computes
+    meanwhile with models that bear only one at a time.
     """
 
     def __init__(
@@ -31,12 +35,14 @@ class Enduring:
         *,
         free: Callable[[str], bool],
         notice: Callable[[str], None],
+        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.device = device
         self.batch = batch
         self._make = make
         self._free = free
         self._notice = notice
+        self._alone = alone
         self._pipeline: Pipeline[Any] | None = None
 
     @property
@@ -82,7 +88,8 @@ class Enduring:
             state = self.state()
             piece = batch[first : first + self.batch]
             try:
-                rows = self.pipeline.process(piece)
+                with self._alone():
+                    rows = self.pipeline.process(piece)
             except Exception as error:  # noqa: BLE001 - as above
                 self._again(error, len(piece), state)
                 continue
@@ -95,14 +102,17 @@ class Enduring:
             state = self.state()
             pieces: Iterator[Rows] = iter(())
             try:
-                pieces = self._pieces()
-                for rows in pieces:
+                with self._alone():
+                    pieces = self._pieces()
+                while True:
+                    with self._alone():
+                        rows = next(pieces, _END)
+                    if rows is _END:
+                        return
                     yield rows
                     state = self.state()
             except Exception as error:  # noqa: BLE001 - as above
                 self._again(error, 1, state)
-            else:
-                return
 
     def _pieces(self) -> Iterator[Rows]:
         given = self.pipeline.finish()

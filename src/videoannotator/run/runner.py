@@ -35,6 +35,7 @@ from videoannotator.run.failing import skipped
 from videoannotator.run.feeding import Feeder
 from videoannotator.run.identity import media_sha256
 from videoannotator.run.keys import keys_of
+from videoannotator.run.loaded import LoadedModels, shared_models
 from videoannotator.run.plan import Plan, PlannedPipeline
 from videoannotator.run.provenance import provenance_of
 from videoannotator.run.worker import Worker
@@ -47,7 +48,10 @@ _PROGRESS_EVERY = 0.1
 
 
 class Run:
-    """One run of one plan. Iterate `events` once, to the end; closing the iterator cancels the run."""
+    """One run of one plan. Iterate `events` once, to the end; closing the iterator cancels the run.
+
+    ``models``: where loaded ones are kept, on behalf of ``user``.
+    """
 
     def __init__(
         self,
@@ -55,12 +59,16 @@ class Run:
         store: ModelStore,
         control: Control,
         cache: ResultCache | None = None,
+        models: LoadedModels | None = None,
+        user: object = None,
         open_pass: Callable[..., DecodePass] = DecodePass,
     ) -> None:
         self.plan = plan
         self.store = store
         self.control = control
         self.cache = cache
+        self.models = models if models is not None else shared_models()
+        self.user = user
         self.open_pass = open_pass
         self._keys: dict[str, str] = {}
         self._records: dict[str, PipelineRecord] = {}
@@ -199,7 +207,8 @@ class Run:
                 outputs=outputs,
             )
 
-        return Worker(planned, context, self._events, self.control, self.plan.spans, _nothing_to_free, self.plan.media)
+        told = (self._events, self.control, self.plan.spans, self.plan.media)
+        return Worker(planned, context, *told, self.models, self.user)
 
     def _unmet(self, planned: PlannedPipeline) -> Failure | None:
         for need in planned.outputs:
@@ -248,7 +257,3 @@ class Run:
 
 def _known(worker: Worker) -> int:
     return len(worker.point.media_failures)
-
-
-def _nothing_to_free(device: str) -> bool:
-    return False

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import attrs
@@ -21,9 +22,11 @@ from videoannotator.discover.pipeline import Context, Pipeline, Rows
 from videoannotator.discover.specs import load
 from videoannotator.errors import CancelledError, DataError
 from videoannotator.run.control import WAIT, Control, put, take
+from videoannotator.run.devices import put_thread_counts, thread_counts
 from videoannotator.run.enduring import Enduring
 from videoannotator.run.events import Event, Failed, Notice, PipelineDone, RowsReady
 from videoannotator.run.failing import empty_tables, failure_of
+from videoannotator.run.loaded import LoadedModels
 from videoannotator.run.making import make_pipeline
 from videoannotator.run.plan import PlannedPipeline
 from videoannotator.run.segments import Chain, Point, Segment
@@ -61,7 +64,7 @@ class End:
 class Worker:
     """Runs one pipeline in a thread of its own; `result` is complete once the thread has ended.
 
-    ``context``: as it is for a device. ``free``: gives up models that nobody uses on a device.
+    ``context``: as it is for a device. ``models``: where it takes them from, on behalf of ``user``.
     """
 
     def __init__(
@@ -71,9 +74,13 @@ class Worker:
         events: queue.Queue[Event],
         control: Control,
         spans: Sequence[TimeSpan],
-        free: Callable[[str], bool],
         media: MediaInfo,
+        models: LoadedModels,
+        user: object,
     ) -> None:
+        self._models, self._user = models, user
+        self._holder = models.holder(user)
+        self._thread_counts = thread_counts()  # now, while no pipeline of the stage is at work
         self._media = media
         self.planned = planned
         self.name = planned.name
@@ -100,7 +107,12 @@ class Worker:
         self._new_context = context
         self._context: Context | None = None
         self._calls = Enduring(
-            self._make, planned.lease.device, planned.entry.spec.batch, free=free, notice=self._notice
+            self._make,
+            planned.lease.device,
+            planned.entry.spec.batch,
+            free=models.free,
+            notice=self._notice,
+            alone=self._alone,
         )
         self.thread = threading.Thread(target=self._run, name=f"videoannotator:{self.name}", daemon=True)
 
@@ -174,19 +186,29 @@ class Worker:
         self._rows = {output: load(path) for output, path in self.planned.entry.spec.gives.items()}
         try:
             self._timed(self._calls.setup)
+            put_thread_counts(self._thread_counts)
             if self._taken is not None:
                 self._go_on(self._taken)
             for number in range(self.point.number + self.point.done, len(self.spans)):
                 self._number = number
                 self._stretch(self.spans[number], new=self._taken is None or number > self.point.number)
         finally:
-            self._calls.close()
+            try:
+                self._calls.close()
+            finally:
+                self._holder.close()
 
     def _make(self, device: str) -> Pipeline[Any]:
+        self._holder.close()  # of an object before this one
+        self._holder = self._models.holder(self._user)
         self._context = self._new_context(device)
+        self._context.loader = self._holder
         self._context.span = self.spans[self._number]
         self._context.report = self._report
         return make_pipeline(self.planned, self._context)
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return self._holder.computing()
 
     @property
     def _here(self) -> Context:

@@ -24,9 +24,14 @@ class FaceAnalysis(Pipeline[FaceAnalysisConfig]):
     _network: CenterFace
 
     def setup(self) -> None:
-        """Load the network."""
-        path = self.context.model(self.config.weights).path
-        self._network = CenterFace(path, device=self.context.device, threads=self.context.threads)
+        """Load the network, or take the one that is loaded."""
+        device, threads = self.context.device, self.context.threads
+        self._network = self.context.load(
+            self.config.weights,
+            lambda file: CenterFace(file.path, device=device, threads=threads),
+            variant=threads,
+            concurrent=True,  # a session of onnxruntime may be
+        )
 
     def process(self, batch: FrameBatch) -> Table[Face]:
         """The faces of a batch of pictures."""
