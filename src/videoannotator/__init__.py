@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from videoannotator.data.columns import Dtype as Dtype
     from videoannotator.data.columns import Range as Range
     from videoannotator.data.columns import Unit as Unit
+    from videoannotator.data.comparing import Comparison as Comparison
+    from videoannotator.data.comparing import compare as compare
     from videoannotator.data.frames import AudioTrack as AudioTrack
     from videoannotator.data.frames import FrameBatch as FrameBatch
     from videoannotator.data.media import AudioInfo as AudioInfo
@@ -66,8 +68,10 @@ if TYPE_CHECKING:
     from videoannotator.run.events import RowsReady as RowsReady
     from videoannotator.run.loaded import release as release
     from videoannotator.run.plan import Plan as Plan
+    from videoannotator.run.rerunning import rerun as rerun
 
 _WHERE = {
+    "data.comparing": "Comparison compare",
     "data.columns": "ArrayOf Ascending Dtype Range Unit",
     "data.frames": "AudioTrack FrameBatch",
     "data.media": "AudioInfo MediaInfo VideoInfo",
@@ -89,6 +93,7 @@ _WHERE = {
     "run.events": "Event Failed Finished Notice PipelineDone Progress RowsReady",
     "run.loaded": "release",
     "run.plan": "Plan",
+    "run.rerunning": "rerun",
 }
 _MODULE_OF = {name: f"videoannotator.{module}" for module, names in _WHERE.items() for name in names.split()}
 

@@ -156,6 +156,26 @@ def plan(
 
 
 @app.command
+def rerun(result: Path, video: Path | None = None, /, *, device: str | None = None, offline: Offline = False) -> int:
+    """Make a result again as it says it was made, and tell what differs. Exit code 1 when something does.
+
+    Parameters
+    ----------
+    result
+        A folder NAME.videoannotator that annotate wrote.
+    video
+        Where the video is now, if not where it was.
+    device
+        By default the one the result was made on.
+    offline
+        Never fetch weights.
+    """
+    from videoannotator.shell.rerunning import rerun_result
+
+    return rerun_result(result, video, device, download=not offline)
+
+
+@app.command
 def pipelines(name: str | None = None, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """List pipelines: installed, missing with the command that adds it, failed to load with the reason.
 
