@@ -208,6 +208,7 @@ def _told(provenance: Provenance) -> dict[str, str]:
 
 def _record(record: PipelineRecord) -> dict[str, str]:
     told = {"version": record.version, "plugin": f"{record.plugin} {record.plugin_version}", "device": record.device}
-    told |= {"dtype": record.dtype, "batch": str(record.batch), "threads": str(record.threads)}
+    told |= {"precision": record.precision, "dtype": record.dtype}
+    told |= {"batch": str(record.batch), "threads": str(record.threads)}
     told |= {f"model {model.name}": model.sha256 for model in record.models}
     return told | {f"setting {name}": str(value) for name, value in record.config.items()}

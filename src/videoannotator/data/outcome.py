@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
 from videoannotator.data.time import TimeSpan
 from videoannotator.errors import DataError
 
-__all__ = ["Coverage", "Failure", "ModelRecord", "PipelineRecord", "Provenance"]
+__all__ = ["Coverage", "Failure", "ModelRecord", "PipelineRecord", "Precision", "Provenance"]
+
+Precision = Literal["exact", "fast"]
+"""``"exact"``: the numbers that the reference tool gives on this device, the same bits whenever it is done again.
+
+``"fast"``: a smaller number type, another memory layout or another engine, where that takes less time.
+"""
 
 
 def _merged(spans: Sequence[TimeSpan]) -> tuple[TimeSpan, ...]:
@@ -91,7 +97,8 @@ class PipelineRecord:
     ``seconds``: time spent inside the pipeline. ``plugin``: the distribution that publishes it.
     ``device``, ``dtype``, ``batch``, ``threads``: how it computed at last. ``notices``: what happened on the way and
     may be seen in the numbers (moved to the CPU, batch halved). ``cached``: taken from the cache; all else tells of the
-    run that filled it. ``isolation``: ``"process"`` when it ran in a process of its own.
+    run that filled it. ``isolation``: ``"process"`` when it ran in a process of its own. ``precision``: in which it
+    computed, ``"exact"`` also where fast was asked of one that has no fast mode.
     """
 
     name: str
@@ -109,6 +116,7 @@ class PipelineRecord:
     notices: tuple[str, ...] = ()
     cached: bool = False
     isolation: str = ""
+    precision: Precision = "exact"
 
 
 @attrs.frozen

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import attrs
 from platformdirs import user_cache_path
 
-from videoannotator.data.outcome import ModelRecord
+from videoannotator.data.outcome import ModelRecord, Precision
 from videoannotator.discover.specs import ModelSpec
 from videoannotator.errors import ModelDownloadError, ModelMismatchError, ModelMissingError, nearest
 
@@ -63,7 +63,7 @@ class ModelFile:
 
 @attrs.frozen
 class ModelKey:
-    """What tells one loaded model from another: the weights, where they are, in which precision.
+    """What tells one loaded model from another: the weights, where they are, in which type and precision.
 
     ``variant``: whatever else the pipeline built it with (threads, picture size, ...).
     """
@@ -73,9 +73,11 @@ class ModelKey:
     device: str
     dtype: str
     variant: Hashable = ()
+    precision: Precision = "exact"
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.dtype}) on {self.device}"
+        fast = ", fast" if self.precision == "fast" else ""
+        return f"{self.name} ({self.dtype}{fast}) on {self.device}"
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ import attrs
 
 from videoannotator.data.frames import AudioTrack, FrameBatch
 from videoannotator.data.media import MediaInfo
-from videoannotator.data.outcome import ModelRecord
+from videoannotator.data.outcome import ModelRecord, Precision
 from videoannotator.data.result import PipelineResult
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
@@ -34,7 +34,7 @@ class Loader(Protocol):
         ...
 
 
-def _ignore(fraction: float) -> None:
+def _ignore(said: object) -> None:
     """Nobody watches."""
 
 
@@ -49,6 +49,9 @@ class Context:
 
     ``media``: the file. ``span``: the stretch it is looking at now. ``device``: ``"cpu"``, ``"cuda:0"``, ``"mps"``: use
     this one and no other. ``threads``: how many processor threads to use at most. ``batch``: most frames in a batch.
+    ``precision``: ``"exact"``: the numbers that the reference tool gives on this device, the same bits whenever it is
+    done again. ``"fast"``, only for a pipeline whose spec declares it: it may compute in a smaller number type, another
+    memory layout or another engine, and says in ``dtype`` and with `notice` what it did.
     ``dtype``: in which the models compute; a pipeline that computes in another one says so by setting it in
     `Pipeline.setup`.
     ``models_used``: filled by `model`, ends in the provenance.
@@ -60,9 +63,11 @@ class Context:
     threads: int = 1
     batch: int = 8
     dtype: str = "float32"
+    precision: Precision = "exact"
     models: tuple[ModelSpec, ...] = ()
     store: ModelStore = attrs.field(factory=ModelStore)
     report: Callable[[float], None] = _ignore
+    tell: Callable[[str], None] = _ignore
     loader: Loader = _build_always
     models_used: list[ModelRecord] = attrs.field(factory=list)
     _audio: AudioTrack | None = None
@@ -94,7 +99,7 @@ class Context:
         variant: Hashable = (),
         concurrent: bool = False,
     ) -> ModelT:
-        """A model, loaded once per process and device and kept for the next run.
+        """A model, loaded once per process, device and precision, and kept for the next run.
 
         ``build``: makes it from the file, on `device`, in `dtype`. ``variant``: what else it was built with: the same
         weights with another variant are another model. ``concurrent``: True when it may be used by several threads at
@@ -105,9 +110,13 @@ class Context:
         and ``build`` raise.
         """
         file = self.model(name_or_path)
-        key = ModelKey(file.name, file.sha256, self.device, self.dtype, variant)
+        key = ModelKey(file.name, file.sha256, self.device, self.dtype, variant, self.precision)
         model: ModelT = self.loader(key, lambda: build(file), concurrent=concurrent)
         return model
+
+    def notice(self, text: str) -> None:
+        """Say how it computes where that may be seen in the numbers. Ends in the provenance, once."""
+        self.tell(text)
 
     def progress(self, fraction: float) -> None:
         """Say how much of a long `Pipeline.finish` is done, 0..1. Raises `CancelledError` when the run is cancelled."""

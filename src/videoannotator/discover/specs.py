@@ -6,11 +6,12 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import attrs
 
 from videoannotator.data.needs import Need
+from videoannotator.data.outcome import Precision
 from videoannotator.errors import PluginLoadError
 
 __all__ = ["Accelerator", "FormatSpec", "ModelSpec", "PipelineSpec", "load"]
@@ -35,6 +36,10 @@ def _models(values: Iterable[ModelSpec]) -> tuple[ModelSpec, ...]:
 
 
 def _accelerators(values: Iterable[Accelerator]) -> tuple[Accelerator, ...]:
+    return tuple(values)
+
+
+def _precisions(values: Iterable[Precision]) -> tuple[Precision, ...]:
     return tuple(values)
 
 
@@ -91,6 +96,13 @@ def _outputs(instance: PipelineSpec, attribute: attrs.Attribute[Any], value: Map
         _is_path(instance, attribute, path)
 
 
+def _are_precisions(instance: PipelineSpec, attribute: attrs.Attribute[Any], value: tuple[Precision, ...]) -> None:
+    if "exact" not in value or not set(value) <= set(get_args(Precision)):
+        raise PluginLoadError(
+            f"pipeline {instance.name!r}: PipelineSpec.precisions is ('exact',) or ('exact', 'fast'), got {value!r}"
+        )
+
+
 @attrs.frozen
 class PipelineSpec:
     """A pipeline, as its plugin declares it: data only, nothing is imported to read it.
@@ -101,6 +113,8 @@ class PipelineSpec:
     ``licence``: SPDX expression of the pipeline's code with what it cannot run without.
     ``models``: weights its setting ``weights`` can name. ``accelerators``: devices it can use besides the CPU.
     ``batch``: how many frames it is handed at a time, at most.
+    ``precisions``: ``("exact", "fast")`` for one that heeds `Context.precision`; one that has nothing faster is always
+    asked for exact.
     """
 
     name: str = attrs.field(validator=_is_name)
@@ -114,6 +128,9 @@ class PipelineSpec:
     models: tuple[ModelSpec, ...] = attrs.field(default=(), converter=_models)
     accelerators: tuple[Accelerator, ...] = attrs.field(default=(), converter=_accelerators)
     batch: int = attrs.field(default=8, validator=attrs.validators.gt(0))
+    precisions: tuple[Precision, ...] = attrs.field(
+        default=("exact",), converter=_precisions, validator=_are_precisions
+    )
 
 
 @attrs.frozen

@@ -22,6 +22,7 @@ from videoannotator.run.events import Event, Failed, Finished, Progress
 from videoannotator.run.isolation.choice import IsolationOption, isolation_of
 from videoannotator.run.loaded import LoadedModels, shared_models
 from videoannotator.run.plan import Plan, PlannedModel, make_plan, ordered, planned_model
+from videoannotator.run.precision import PrecisionOption, precisions_of
 from videoannotator.run.progress import Bar, ProgressOption
 from videoannotator.run.resources import ResourceManager
 from videoannotator.run.runner import Run
@@ -52,6 +53,10 @@ class Annotator:
     ``isolation``: ``"process"`` runs every pipeline in a process of its own, ``{"laion_face": "process"}`` those that
     are named: for libraries that crash or never give memory back. The rows are the same. A process that ends by itself,
     or says nothing for ``isolation_timeout`` seconds, is a `Failure` of its pipeline, and the others go on.
+    ``precision``: ``"exact"``: every pipeline gives the numbers its reference tool gives on this device, and on the
+    processor the same bits whenever it is done again. ``"fast"``: those that have something faster (a smaller number
+    type, another memory layout or engine) may differ from that by a little; the plan says which, and the provenance
+    what they did. By pipeline name, too: ``{"person_tracking": "fast"}``; those that are not named are exact.
     ``models``: where loaded models are kept from one run to the next; by default in one place for the whole process, so
     that no model is there twice. `close` gives up those that no other `Annotator` has used.
 
@@ -73,6 +78,7 @@ class Annotator:
         catalog: Catalog | None = None,
         isolation: IsolationOption = None,
         isolation_timeout: float = 300.0,
+        precision: PrecisionOption = "exact",
         models: LoadedModels | None = None,
     ) -> None:
         if isinstance(pipelines, str):
@@ -89,6 +95,7 @@ class Annotator:
             if name not in chosen and name not in self.left_out:
                 raise ConfigError(f"{name}: settings for a pipeline that does not run{nearest(name, chosen)}")
         self._isolation = isolation_of(isolation, isolation_timeout, chosen)
+        self._precisions = precisions_of(precision, chosen)
         self._models = models if models is not None else shared_models()
         self._user = object()
         self._leave = weakref.finalize(self, self._models.leave, self._user)
@@ -140,6 +147,7 @@ class Annotator:
             store=self._store,
             resources=self._resources,
             isolation=self._isolation,
+            precisions=self._precisions,
             spans=_asked(media, start, end, spans),
         )
 

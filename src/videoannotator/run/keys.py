@@ -60,6 +60,7 @@ def keys_of(plan: Plan, media_sha256: str, store: ModelStore) -> dict[str, str]:
             plugin=[plugin.distribution, plugin.version],
             code=code_of(spec.pipeline),
             config=plain_config(planned.config),
+            precision=planned.precision,
             models=weights,
             needs=needed,
         )

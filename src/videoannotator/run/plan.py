@@ -9,7 +9,7 @@ import attrs
 
 from videoannotator.data.media import MediaInfo
 from videoannotator.data.needs import Audio, Frames, Need, Output
-from videoannotator.data.outcome import Failure
+from videoannotator.data.outcome import Failure, Precision
 from videoannotator.data.time import TimeSpan
 from videoannotator.discover.catalog import Catalog, PipelineEntry
 from videoannotator.discover.config import config_of, needs_of
@@ -46,7 +46,7 @@ class PlannedModel:
 class PlannedPipeline:
     """A pipeline as it will run. ``problem``: why this file cannot be given to it, None when it can.
 
-    ``isolation``: how it is kept apart; None when it runs in this process.
+    ``isolation``: how it is kept apart; None when it runs in this process. ``asked``: the precision that was asked for.
     """
 
     entry: PipelineEntry
@@ -57,6 +57,12 @@ class PlannedPipeline:
     model: PlannedModel | None = None
     problem: Failure | None = None
     isolation: Isolation | None = None
+    asked: Precision = "exact"
+
+    @property
+    def precision(self) -> Precision:
+        """In which it runs: exact where fast was asked of a pipeline that has nothing faster."""
+        return self.asked if self.asked in self.entry.spec.precisions else "exact"
 
     @property
     def name(self) -> str:
@@ -103,6 +109,11 @@ class Plan:
         return tuple(p.name for p in self.pipelines)
 
     @property
+    def precision(self) -> Precision:
+        """What was asked for: fast where it was asked of any pipeline."""
+        return "fast" if any(p.asked == "fast" for p in self.pipelines) else "exact"
+
+    @property
     def stages(self) -> tuple[tuple[PlannedPipeline, ...], ...]:
         """Pipelines that run side by side, stage by stage; a later stage reads the rows of earlier ones."""
         last = max((p.stage for p in self.pipelines), default=-1)
@@ -116,11 +127,15 @@ class Plan:
     def __str__(self) -> str:
         lines = [f"{self.media.path} {' '.join(map(str, self.spans))}", f"  {_media(self.media)}"]
         lines += [f"  note: {notice}" for notice in self.media.notices]
+        if self.precision == "fast" and all(p.precision == "exact" for p in self.pipelines):
+            lines.append("  note: fast was asked for, and none of these pipelines has a fast mode: they run as exact")
         for planned in self.pipelines:
             spec = planned.entry.spec
             apart = f", in a {planned.isolation.kind} of its own" if planned.isolation else ""
-            device = planned.lease.device
-            lines.append(f"{planned.stage + 1}. {spec.name} {spec.version} ({spec.licence}) on {device}{apart}")
+            device = f"{planned.lease.device}{_mode(planned)}"
+            lines.append(
+                f"{planned.stage + 1}. {spec.name} {spec.version} ({spec.licence}) on {device}{_mode(planned)}{apart}"
+            )
             lines.append(f"   reads {', '.join(_need(n) for n in planned.needs) or 'nothing'}")
             rows = {output: path.rpartition(":")[2] for output, path in spec.gives.items()}
             lines.append(f"   gives {', '.join(f'{output} ({name})' for output, name in rows.items())}")
@@ -141,6 +156,12 @@ def _media(media: MediaInfo) -> str:
     if media.audio:
         parts.append(f"{media.audio.codec} {media.audio.sample_rate} Hz, {media.audio.channels} channels")
     return "; ".join(parts)
+
+
+def _mode(planned: PlannedPipeline) -> str:
+    if planned.asked == planned.precision:
+        return ", fast" if planned.precision == "fast" else ""
+    return ", exact (it has no fast mode)"
 
 
 def _need(need: Need) -> str:
@@ -208,6 +229,7 @@ def make_plan(
     resources: ResourceManager,
     isolation: Mapping[str, Isolation],
     spans: Sequence[TimeSpan] | None = None,
+    precisions: Mapping[str, Precision] | None = None,
 ) -> Plan:
     """Plan a run. Pure: reads the catalog and looks whether model files exist, imports no pipeline.
 
@@ -224,7 +246,9 @@ def make_plan(
         model = planned_model(entry, config, store)
         problem = _problem(media, entry.spec.name, needs)
         name = entry.spec.name
-        planned.append(PlannedPipeline(entry, config, needs, stage, leases[name], model, problem, isolation.get(name)))
+        asked = (precisions or {}).get(name, "exact")
+        apart = isolation.get(name)
+        planned.append(PlannedPipeline(entry, config, needs, stage, leases[name], model, problem, apart, asked))
     return Plan(media, stretches, tuple(planned))
 
 

@@ -64,6 +64,7 @@ def rerun(
         cache=False,
         catalog=found,
         isolation={record.name: "process" for record in made.pipelines if record.isolation == "process"},
+        precision={record.name: record.precision for record in made.pipelines},
     ) as annotator:
         again = annotator.annotate(place, spans=made.spans or [made.span], progress=progress)
     asked = {name: result[name] for name in names}  # others had no part in it: this file could not be given to them

@@ -202,6 +202,7 @@ class Run:
                 device=device,
                 threads=planned.lease.threads,
                 batch=planned.entry.spec.batch,
+                precision=planned.precision,
                 models=planned.entry.spec.models,
                 store=self.store,
                 outputs=outputs,

@@ -205,6 +205,7 @@ class Worker:
         self._context.loader = self._holder
         self._context.span = self.spans[self._number]
         self._context.report = self._report
+        self._context.tell = self._told
         return make_pipeline(self.planned, self._context)
 
     def _alone(self) -> AbstractContextManager[None]:
@@ -285,6 +286,12 @@ class Worker:
         self.notices.append(f"at {self.seen:.2f} s: {text}")
         put(self.events, Notice(self.name, self.notices[-1]), self.control)
 
+    def _told(self, text: str) -> None:
+        """What a pipeline says of itself, once: another object of it, or a run that is taken up, says it again."""
+        if text not in self.notices:
+            self.notices.append(text)
+            put(self.events, Notice(self.name, text), self.control)
+
     def _shown_until(self, frame: int) -> float:
         video = self._media.video
         assert video is not None  # noqa: S101 - a batch came, so there is a picture stream
@@ -357,4 +364,5 @@ class Worker:
             threads=self.planned.lease.threads,
             notices=tuple(self.notices),
             isolation=self.planned.isolation.kind if self.planned.isolation else "",
+            precision=self.planned.precision,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
@@ -40,6 +40,7 @@ Formats = Annotated[
     tuple[str, ...], Parameter(name="--format", group=OUT, consume_multiple=False, negative="", show_default=False)
 ]
 Device = Annotated[str, Parameter(group=WHAT)]
+Precise = Annotated[Literal["exact", "fast"], Parameter(group=WHAT)]
 Seconds = Annotated[float | None, Parameter(group=WHAT)]
 Offline = Annotated[bool, Parameter(group=WHAT, negative="", show_default=False)]
 
@@ -57,6 +58,7 @@ def annotate(
     end: Seconds = None,
     offline: Offline = False,
     isolate: Names = (),
+    precision: Precise = "exact",
     no_cache: Annotated[bool, Parameter(group=WHAT, negative="", show_default=False)] = False,
     out: Annotated[Path, Parameter(group=OUT)] = Path("annotations"),
     formats: Formats = (),
@@ -85,6 +87,9 @@ def annotate(
         Never fetch weights.
     isolate
         Pipelines to run in a process of their own each, separated by commas: a crash there costs only its own rows.
+    precision
+        exact: the numbers of each pipeline's reference tool. fast: less time where a pipeline knows how, and numbers
+        that differ a little.
     no_cache
         Compute everything anew, and keep nothing.
     out
@@ -107,6 +112,7 @@ def annotate(
         offline=offline,
         cache=not no_cache,
         isolate=isolate,
+        precision=precision,
     )
     return annotate_files(videos, request, out, formats, sheet=sheet)
 
@@ -124,6 +130,7 @@ def plan(
     end: Seconds = None,
     offline: Offline = False,
     isolate: Names = (),
+    precision: Precise = "exact",
 ) -> int:
     """Say what annotate would do, without loading a model or decoding a frame.
 
@@ -147,11 +154,23 @@ def plan(
         Never fetch weights.
     isolate
         Pipelines to run in a process of their own each.
+    precision
+        exact or fast; see annotate.
     """
     from videoannotator.shell.annotating import show_plan
     from videoannotator.shell.request import Request
 
-    request = Request.of(pipelines, config, set_, device=device, start=start, end=end, offline=offline, isolate=isolate)
+    request = Request.of(
+        pipelines,
+        config,
+        set_,
+        device=device,
+        start=start,
+        end=end,
+        offline=offline,
+        isolate=isolate,
+        precision=precision,
+    )
     return show_plan(video, request)
 
 

@@ -74,6 +74,7 @@ def describe(entry: PipelineEntry) -> dict[str, Any]:
         **_entry(entry),
         "needs": [{"kind": type(need).__name__, **unstructure(need)} for need in spec.needs],
         "accelerators": list(spec.accelerators),
+        "precisions": list(spec.precisions),
         "models": models,
         "config": schema,
     }
@@ -130,6 +131,8 @@ def _describe_lines(entry: PipelineEntry, plain: dict[str, Any]) -> Iterator[str
     for need in entry.spec.needs:
         yield f"  needs    {need}"
     yield "  runs on  " + ", ".join(["cpu", *plain["accelerators"]])
+    if "fast" in plain["precisions"]:
+        yield "  runs     exact, or with --precision fast: less time, and numbers that differ a little"
     for model, spec in zip(plain["models"], entry.spec.models, strict=True):
         where = f"on disk: {model['path']}" if model["on_disk"] else "not on disk"
         yield f"  model    {describe_model(spec)}; {where}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from videoannotator.data.outcome import Precision
 from videoannotator.discover.catalog import Catalog
 from videoannotator.errors import UsageError
 from videoannotator.shell.choosing import Choice, check_assignments, choose, describe_model
@@ -26,7 +27,7 @@ class Request:
 
     ``named``: pipelines by name, None when none was named. ``start``, ``end``: seconds, None for the file's own.
     ``cache``: whether results may be taken from the cache, and are kept there. ``isolate``: pipelines to be run in
-    processes of their own.
+    processes of their own. ``precision``: asked of all pipelines.
     """
 
     named: tuple[str, ...] | None
@@ -38,6 +39,7 @@ class Request:
     offline: bool = False
     cache: bool = True
     isolate: tuple[str, ...] = ()
+    precision: Precision = "exact"
 
     @classmethod
     def of(
@@ -52,6 +54,7 @@ class Request:
         offline: bool = False,
         cache: bool = True,
         isolate: Sequence[str] = (),
+        precision: Precision = "exact",
     ) -> Request:
         """From the options of the command. Raises `UsageError` and `ConfigError`."""
         named = comma_list(pipelines)
@@ -72,6 +75,7 @@ class Request:
             offline,
             cache,
             tuple(comma_list(isolate)),
+            precision,
         )
 
     def choose(self, catalog: Catalog) -> Choice:
@@ -86,6 +90,8 @@ class Request:
         for name in self.settings:
             if name not in choice.names:
                 say(f"{name} does not run: its settings are not used")
+        if self.precision == "fast" and all("fast" not in catalog.pipeline(n).spec.precisions for n in choice.names):
+            say("none of these pipelines has a fast mode: they run as exact")
         return choice
 
     def annotator(self, choice: Choice) -> Annotator:
@@ -101,4 +107,5 @@ class Request:
             download=fetch,
             cache=self.cache,
             isolation=dict.fromkeys(self.isolate, "process"),
+            precision=self.precision,
         )

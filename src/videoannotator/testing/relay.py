@@ -38,6 +38,7 @@ def check_state(plan: Plan, name: str, result: Result, where: str) -> None:
             media=plan.media,
             span=plan.span,
             batch=_BATCH,
+            precision=planned.precision,
             models=planned.entry.spec.models,
             store=ModelStore(),
             outputs={n.pipeline: result[n.pipeline] for n in planned.outputs if n.pipeline in result},

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from hypothesis import strategies as st
 
 from videoannotator.data.media import AudioInfo, MediaInfo, VideoInfo
-from videoannotator.data.outcome import Coverage, Failure, ModelRecord, PipelineRecord, Provenance
+from videoannotator.data.outcome import Coverage, Failure, ModelRecord, PipelineRecord, Precision, Provenance
 from videoannotator.data.result import PipelineResult, Result
 from videoannotator.data.rows import ROWS
 from videoannotator.data.time import FrameClock, TimeSpan
@@ -96,8 +96,20 @@ def _provenance(draw: st.DrawFn, pipelines: Sequence[str]) -> Provenance:
     config = st.dictionaries(names(), plain | st.lists(plain, max_size=2), max_size=2)
     models = st.lists(st.builds(ModelRecord, texts(), texts(), texts(), st.none() | texts()), max_size=1).map(tuple)
     seconds = st.none() | st.floats(0, 1e6)
+    precisions: st.SearchStrategy[Precision] = st.sampled_from(get_args(Precision))
     made = [
-        PipelineRecord(name, "1.0", "plugin", "0.1.0", "MIT", draw(config), draw(models), "cpu", draw(seconds))
+        PipelineRecord(
+            name,
+            "1.0",
+            "plugin",
+            "0.1.0",
+            "MIT",
+            draw(config),
+            draw(models),
+            "cpu",
+            draw(seconds),
+            precision=draw(precisions),
+        )
         for name in pipelines
     ]
     versions = st.dictionaries(names(), texts(), max_size=2)

@@ -139,6 +139,9 @@ class Child:
     def _report(self, fraction: float) -> None:
         self._ask("progress", {"fraction": float(fraction)})
 
+    def _tell(self, text: str) -> None:
+        self._ask("notice", {"text": text})
+
     @property
     def _here(self) -> Pipeline[Any]:
         assert self._pipeline is not None  # noqa: S101 - the run calls setup first
@@ -158,9 +161,11 @@ class Child:
             threads=body["threads"],
             batch=body["batch"],
             dtype=body["dtype"],
+            precision=body["precision"],
             models=spec.models,
             store=store,
             report=self._report,
+            tell=self._tell,
             outputs=_Outputs(self._ask),
         )
         self._pipeline = load(spec.pipeline)(config_of(spec, body["config"]), context)

@@ -81,6 +81,7 @@ class IsolatedPipeline(Pipeline[Any]):
             "threads": context.threads,
             "batch": context.batch,
             "dtype": context.dtype,
+            "precision": context.precision,
             "download": context.store.download,
             "folder": str(context.store.folder),
         }
@@ -216,6 +217,9 @@ class IsolatedPipeline(Pipeline[Any]):
             _log(message.body)
         elif message.kind == "progress":
             self.context.report(message.body["fraction"])
+            wire.send("go_on")
+        elif message.kind == "notice":
+            self.context.notice(message.body["text"])
             wire.send("go_on")
         elif message.kind == "output":
             result = self.context.output(message.body["name"])
