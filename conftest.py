@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +34,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("VIDEOANNOTATOR_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The book of who holds which device is this session's: whatever else runs on this machine does not count."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDEOANNOTATOR_RUNTIME", str(tmp_path_factory.mktemp("runtime")))
+        yield
 
 
 @attrs.frozen

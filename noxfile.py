@@ -23,7 +23,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy, strict, on the library and on every plugin."""
-    session.install("-r", "requirements/light.txt", "mypy", "types-tqdm", "hypothesis", *CONSTRAINTS)
+    session.install("-r", "requirements/light.txt", "mypy", "types-psutil", "types-tqdm", "hypothesis", *CONSTRAINTS)
     session.run("mypy")
     for plugin in ("face_analysis", "person_tracking", "scene_detection", "voice_activity"):
         session.run("mypy", f"plugins/{plugin}/src")

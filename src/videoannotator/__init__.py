@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from videoannotator.discover.pipeline import Context as Context
     from videoannotator.discover.pipeline import Pipeline as Pipeline
     from videoannotator.discover.specs import FormatSpec as FormatSpec
+    from videoannotator.discover.specs import MemoryNeed as MemoryNeed
     from videoannotator.discover.specs import ModelSpec as ModelSpec
     from videoannotator.discover.specs import PipelineSpec as PipelineSpec
     from videoannotator.errors import VideoAnnotatorError as VideoAnnotatorError
@@ -66,9 +67,9 @@ if TYPE_CHECKING:
     from videoannotator.run.events import PipelineDone as PipelineDone
     from videoannotator.run.events import Progress as Progress
     from videoannotator.run.events import RowsReady as RowsReady
-    from videoannotator.run.loaded import release as release
     from videoannotator.run.plan import Plan as Plan
     from videoannotator.run.rerunning import rerun as rerun
+    from videoannotator.run.resources import release as release
 
 _WHERE = {
     "data.comparing": "Comparison compare",
@@ -86,14 +87,14 @@ _WHERE = {
     "discover.format": "Format",
     "discover.hooks": "hookimpl",
     "discover.pipeline": "Context Pipeline",
-    "discover.specs": "FormatSpec ModelSpec PipelineSpec",
+    "discover.specs": "FormatSpec MemoryNeed ModelSpec PipelineSpec",
     "errors": "VideoAnnotatorError",
     "formats.exporting": "read",
     "run.annotator": "Annotator",
     "run.events": "Event Failed Finished Notice PipelineDone Progress RowsReady",
-    "run.loaded": "release",
     "run.plan": "Plan",
     "run.rerunning": "rerun",
+    "run.resources": "release",
 }
 _MODULE_OF = {name: f"videoannotator.{module}" for module, names in _WHERE.items() for name in names.split()}
 

@@ -21,6 +21,7 @@
     │   ├── ModelDownloadError        the weights could not be fetched
     │   └── ModelMismatchError        the file's hash is not the declared one
     ├── DeviceError                   the device asked for does not exist here
+    │   └── LeaseTimeout              others held what a pipeline needs of a device, for too long
     ├── IsolationError                a pipeline's own process could not be made, or is not there any more
     │   ├── PipelineCrashed           the process ended by itself; says by which signal
     │   └── PipelineHung              the process did not answer in time and was ended
@@ -53,6 +54,7 @@ __all__ = [
     "DeviceError",
     "FormatError",
     "IsolationError",
+    "LeaseTimeout",
     "MediaError",
     "MissingDependencyError",
     "ModelDownloadError",
@@ -162,6 +164,10 @@ class ModelMismatchError(ModelError):
 
 class DeviceError(VideoAnnotatorError):
     """The device asked for does not exist on this machine."""
+
+
+class LeaseTimeout(DeviceError):  # noqa: N818 - named for what happened
+    """Others held what a pipeline needs of a device, for longer than it was to wait. Names who holds what."""
 
 
 class IsolationError(VideoAnnotatorError):

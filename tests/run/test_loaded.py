@@ -19,8 +19,9 @@ from tests.run.pipelines import spec as spec_in_pipelines
 import videoannotator as va
 from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin
 from videoannotator.discover.models import ModelKey
-from videoannotator.run import devices
-from videoannotator.run.loaded import Holder, LoadedModels, shared_models
+from videoannotator.run.loaded import Holder, LoadedModels
+from videoannotator.run.resources import shared_resources
+from videoannotator.run.threads import thread_counts
 from videoannotator.testing.clips import write_clip
 from videoannotator.testing.simulated import Buffer, SimulatedMemory
 
@@ -93,7 +94,7 @@ def _at_the_start() -> Any:
     yield
     gc.collect()
     assert MEMORY.allocated == 0, "memory returns to its start"
-    assert shared_models().keys == ()
+    assert shared_resources().models.keys == ()
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,8 @@ def test_idle_models_make_room_and_no_row_is_lost(clip: Path, weights: list[str]
             assert result.ok
             assert values(result, "c") == list(range(40))
             assert not any("batches" in notice for notice in result.provenance.pipelines[0].notices)
-            assert [key.name for key in shared_models().keys] in (["y.bin", "z.bin"], ["x.bin", "z.bin"], ["z.bin"])
+            loaded = [key.name for key in shared_resources().models.keys]
+            assert loaded in (["y.bin", "z.bin"], ["x.bin", "z.bin"], ["z.bin"])
     assert MEMORY.peak <= 100
 
 
@@ -255,7 +257,7 @@ def test_thread_counts_are_put_right_again(clip: Path, weights: list[str]) -> No
     torch = pytest.importorskip("torch")
     import cv2
 
-    before = devices.thread_counts()
+    before = thread_counts()
     assert set(before) == {"torch", "cv2"}
     assert before["cv2"] == cv2.getNumThreads()
     try:

@@ -20,7 +20,7 @@ from videoannotator.data.outcome import ModelRecord, Precision
 from videoannotator.discover.specs import ModelSpec
 from videoannotator.errors import ModelDownloadError, ModelMismatchError, ModelMissingError, nearest
 
-__all__ = ["ModelFile", "ModelKey", "ModelStore", "cache_folder", "sha256_of"]
+__all__ = ["ModelFile", "ModelKey", "ModelStore", "cache_folder", "sha256_of", "size_of"]
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0
@@ -43,6 +43,12 @@ def sha256_of(path: Path) -> str:
         while block := file.read(_BLOCK):
             total.update(block)
     return total.hexdigest()
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = (p for p in path.rglob("*") if p.is_file()) if path.is_dir() else (path,)
+    return sum(file.stat().st_size for file in files)
 
 
 @attrs.frozen

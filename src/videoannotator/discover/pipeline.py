@@ -53,7 +53,7 @@ class Context:
     done again. ``"fast"``, only for a pipeline whose spec declares it: it may compute in a smaller number type, another
     memory layout or another engine, and says in ``dtype`` and with `notice` what it did.
     ``dtype``: in which the models compute; a pipeline that computes in another one says so by setting it in
-    `Pipeline.setup`.
+    `Pipeline.setup`. ``dtypes``: in which it may compute, best first.
     ``models_used``: filled by `model`, ends in the provenance.
     """
 
@@ -64,6 +64,7 @@ class Context:
     batch: int = 8
     dtype: str = "float32"
     precision: Precision = "exact"
+    dtypes: tuple[str, ...] = ("float32",)
     models: tuple[ModelSpec, ...] = ()
     store: ModelStore = attrs.field(factory=ModelStore)
     report: Callable[[float], None] = _ignore

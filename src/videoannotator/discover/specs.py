@@ -14,7 +14,7 @@ from videoannotator.data.needs import Need
 from videoannotator.data.outcome import Precision
 from videoannotator.errors import PluginLoadError
 
-__all__ = ["Accelerator", "FormatSpec", "ModelSpec", "PipelineSpec", "load"]
+__all__ = ["Accelerator", "FormatSpec", "MemoryNeed", "ModelSpec", "PipelineSpec", "load"]
 
 Accelerator = Literal["cuda", "mps"]
 
@@ -88,6 +88,23 @@ class ModelSpec:
             raise PluginLoadError(f"ModelSpec.sha256 must be 64 hexadecimal digits in lower case, got {value!r}")
 
 
+@attrs.frozen
+class MemoryNeed:
+    """How much memory of its device a pipeline needs at most, in bytes, before anybody has measured it.
+
+    ``fixed + batch * (per_frame + per_pixel * pixels)``, where ``pixels`` are those of one picture as it is handed over
+    (0 for a pipeline that takes none). ``fixed`` is what the models take and what comes once, whatever the batch.
+    """
+
+    fixed: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    per_frame: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    per_pixel: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
+
+    def of(self, batch: int, pixels: int) -> int:
+        """Bytes for batches of ``batch`` pictures of ``pixels`` each."""
+        return round(self.fixed + batch * (self.per_frame + self.per_pixel * pixels))
+
+
 def _outputs(instance: PipelineSpec, attribute: attrs.Attribute[Any], value: Mapping[str, str]) -> None:
     if not value:
         raise PluginLoadError(f"pipeline {instance.name!r} gives nothing: PipelineSpec.gives must name an output")
@@ -115,6 +132,7 @@ class PipelineSpec:
     ``batch``: how many frames it is handed at a time, at most.
     ``precisions``: ``("exact", "fast")`` for one that heeds `Context.precision`; one that has nothing faster is always
     asked for exact.
+    ``memory``: what it needs of its device; leave it out where that is not known: it is measured in the first run.
     """
 
     name: str = attrs.field(validator=_is_name)
@@ -130,6 +148,9 @@ class PipelineSpec:
     batch: int = attrs.field(default=8, validator=attrs.validators.gt(0))
     precisions: tuple[Precision, ...] = attrs.field(
         default=("exact",), converter=_precisions, validator=_are_precisions
+    )
+    memory: MemoryNeed | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.instance_of(MemoryNeed))
     )
 
 

@@ -6,8 +6,11 @@ import logging
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+
+import attrs
 
 from videoannotator.data.media import MediaInfo
 from videoannotator.data.result import Result
@@ -18,13 +21,17 @@ from videoannotator.discover.models import ModelStore
 from videoannotator.errors import CacheError, ConfigError, DataError, PipelineError, PlanError, nearest
 from videoannotator.run.cache import ResultCache
 from videoannotator.run.control import Control
+from videoannotator.run.devices import DeviceOption, check
+from videoannotator.run.estimating import estimated_seconds
 from videoannotator.run.events import Event, Failed, Finished, Progress
+from videoannotator.run.identity import media_sha256
 from videoannotator.run.isolation.choice import IsolationOption, isolation_of
-from videoannotator.run.loaded import LoadedModels, shared_models
-from videoannotator.run.plan import Plan, PlannedModel, make_plan, ordered, planned_model
+from videoannotator.run.keys import keys_of
+from videoannotator.run.measured import Measured
+from videoannotator.run.plan import Plan, PlannedModel, PlannedPipeline, make_plan, ordered, planned_model
 from videoannotator.run.precision import PrecisionOption, precisions_of
 from videoannotator.run.progress import Bar, ProgressOption
-from videoannotator.run.resources import ResourceManager
+from videoannotator.run.resources import ResourceManager, shared_resources
 from videoannotator.run.runner import Run
 
 __all__ = ["Annotator"]
@@ -41,7 +48,8 @@ class Annotator:
     ``pipelines``: names; ``None`` takes every installed pipeline whose models are on this disk (`left_out` says which
     were not taken, and why).
     ``config``: settings by pipeline name, as plain values or as the pipeline's config object.
-    ``device``: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+    ``device``: ``"auto"``, ``"cpu"``, ``"cuda"`` (every card), ``"cuda:1"``, ``"mps"``, or a list of these without
+    ``"auto"``: pipelines are spread over several cards.
     ``download``: may models that are not on this disk be fetched? By default yes for pipelines named in
     ``pipelines`` (naming one is consent to the download its plan announces), and no otherwise. Never gated ones.
     ``cache``: take results from the cache where the same question was answered before, and keep new ones there
@@ -57,8 +65,10 @@ class Annotator:
     processor the same bits whenever it is done again. ``"fast"``: those that have something faster (a smaller number
     type, another memory layout or engine) may differ from that by a little; the plan says which, and the provenance
     what they did. By pipeline name, too: ``{"person_tracking": "fast"}``; those that are not named are exact.
-    ``models``: where loaded models are kept from one run to the next; by default in one place for the whole process, so
-    that no model is there twice. `close` gives up those that no other `Annotator` has used.
+    ``lease_timeout``: seconds that a pipeline waits for memory of a device which others hold, in this process or
+    another one; then it is a `Failure` that says who has it.
+    ``resources``: who gives out devices and keeps loaded models from one run to the next; by default one for the whole
+    process, so that no model is there twice. `close` gives up those that no other `Annotator` has used.
 
     Raises `UnknownPipelineError`, `ConfigError` (before any model is loaded), `PlanError`, `DeviceError`.
 
@@ -72,21 +82,26 @@ class Annotator:
         pipelines: Sequence[str] | None = None,
         *,
         config: Mapping[str, Any] | None = None,
-        device: str = "auto",
+        device: DeviceOption = "auto",
         download: bool | None = None,
         cache: bool | ResultCache = True,
         catalog: Catalog | None = None,
         isolation: IsolationOption = None,
         isolation_timeout: float = 300.0,
         precision: PrecisionOption = "exact",
-        models: LoadedModels | None = None,
+        lease_timeout: float = 3600.0,
+        resources: ResourceManager | None = None,
     ) -> None:
         if isinstance(pipelines, str):
             raise PlanError(f"pipelines is a list of names: [{pipelines!r}]")
         self.catalog = catalog if catalog is not None else _installed()
         self._cache = _cache_of(cache)
         self._store = ModelStore(download=pipelines is not None if download is None else download)
-        self._resources = ResourceManager(device)
+        self._devices = check(device)
+        if not lease_timeout >= 0:
+            raise ConfigError(f"lease_timeout is a number of seconds, 0 or more, got {lease_timeout!r}")
+        self._lease_timeout = lease_timeout
+        self._resources = resources if resources is not None else shared_resources()
         self._config = dict(config or {})
         self.left_out: dict[str, str] = {}
         self.pipelines = tuple(dict.fromkeys(pipelines)) if pipelines is not None else self._ready()
@@ -96,9 +111,8 @@ class Annotator:
                 raise ConfigError(f"{name}: settings for a pipeline that does not run{nearest(name, chosen)}")
         self._isolation = isolation_of(isolation, isolation_timeout, chosen)
         self._precisions = precisions_of(precision, chosen)
-        self._models = models if models is not None else shared_models()
         self._user = object()
-        self._leave = weakref.finalize(self, self._models.leave, self._user)
+        self._leave = weakref.finalize(self, self._resources.models.leave, self._user)
         self._running: set[Control] = set()
         self._closed = False
 
@@ -132,24 +146,39 @@ class Annotator:
         end: float | None = None,
         spans: Spans | None = None,
     ) -> Plan:
-        """What a run would do: pipelines, order, models, device. Nothing is loaded; print it.
+        """What a run would do: pipelines, order, frames, models, memory, time, what the cache has. Print it.
 
+        Nothing is loaded or fetched. The file is read once for its hash, unless that is remembered.
         ``start``, ``end``: seconds on the file's clock. ``spans``: several stretches, ``[(0, 10), (60, 70)]``, instead.
         Raises `MediaError` and `DataError`.
         """
         self._open()
         media = probe(path)
-        return make_plan(
+        measured = Measured()
+        plan = make_plan(
             self.catalog,
             media,
             self.pipelines,
             configs={n: c for n, c in self._config.items() if n not in self.left_out},
             store=self._store,
-            resources=self._resources,
+            machine=self._resources.machine,
+            devices=self._devices,
+            measured=measured,
             isolation=self._isolation,
             precisions=self._precisions,
             spans=_asked(media, start, end, spans),
         )
+        plan = attrs.evolve(plan, pipelines=tuple(self._marked(plan)))
+        return attrs.evolve(plan, seconds=estimated_seconds(plan, measured))
+
+    def _marked(self, plan: Plan) -> Iterator[PlannedPipeline]:
+        """The pipelines of a plan, told which of them the cache has."""
+        keys = {}
+        if self._cache is not None:
+            keys = keys_of(plan, media_sha256(Path(plan.media.path)), attrs.evolve(self._store, download=False))
+        for planned in plan.pipelines:
+            key = keys.get(planned.name)
+            yield attrs.evolve(planned, cached=key is not None and self._cache is not None and self._cache.has(key))
 
     def stream(
         self,
@@ -170,7 +199,8 @@ class Annotator:
         control = Control()
         self._running.add(control)
         try:
-            yield from Run(plan, self._store, control, self._cache, self._models, self._user).events()
+            told = (plan, self._store, control, self._cache, self._resources, self._user, self._lease_timeout)
+            yield from Run(*told).events()
         finally:
             self._running.discard(control)
 
@@ -244,7 +274,7 @@ class Annotator:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Annotator({list(self.pipelines)!r}, device={self._resources.device!r})"
+        return f"Annotator({list(self.pipelines)!r}, device={self._devices!r})"
 
 
 def _cache_of(choice: bool | ResultCache) -> ResultCache | None:

@@ -102,10 +102,14 @@ class ResultCache:
             f"the cache folder {self.folder} cannot be used: {reason}; set VIDEOANNOTATOR_CACHE to one that can"
         )
 
+    def has(self, key: str) -> bool:
+        """True when something is kept under ``key``. It is not read, so it may be damaged."""
+        return (self.folder / key / _NOTE).is_file()
+
     def lookup(self, key: str) -> Stored | None:
         """What is kept under ``key``, marked as used now; None when there is nothing, or it is damaged."""
         place = self.folder / key
-        if not (place / _NOTE).is_file():
+        if not self.has(key):
             return None
         try:
             result = Native().read(place / f"{_STEM}.videoannotator")

@@ -23,8 +23,8 @@ class Enduring:
 
     ``make``: a new pipeline object on a device. ``device``: where it begins; at worst it ends on ``"cpu"``.
     ``batch``: most frames in a call. ``free``: gives up what nobody uses on a device and says whether that was
-    anything. ``notice``: is told, in words, whatever may be seen in the numbers. ``alone``: nobody else computes
-    meanwhile with models that bear only one at a time.
+    anything. ``notice``: is told, in words, whatever may be seen in the numbers. ``calling``: entered around each call,
+    with the number of its frames. ``moved``: is told the device it goes on on, before it begins there.
     """
 
     def __init__(
@@ -35,14 +35,16 @@ class Enduring:
         *,
         free: Callable[[str], bool],
         notice: Callable[[str], None],
-        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
+        calling: Callable[[int], AbstractContextManager[None]] = lambda frames: nullcontext(),
+        moved: Callable[[str], None] = lambda device: None,
     ) -> None:
         self.device = device
         self.batch = batch
         self._make = make
         self._free = free
         self._notice = notice
-        self._alone = alone
+        self._calling = calling
+        self._moved = moved
         self._pipeline: Pipeline[Any] | None = None
 
     @property
@@ -88,7 +90,7 @@ class Enduring:
             state = self.state()
             piece = batch[first : first + self.batch]
             try:
-                with self._alone():
+                with self._calling(len(piece)):
                     rows = self.pipeline.process(piece)
             except Exception as error:  # noqa: BLE001 - as above
                 self._again(error, len(piece), state)
@@ -102,10 +104,10 @@ class Enduring:
             state = self.state()
             pieces: Iterator[Rows] = iter(())
             try:
-                with self._alone():
+                with self._calling(0):
                     pieces = self._pieces()
                 while True:
-                    with self._alone():
+                    with self._calling(0):
                         rows = next(pieces, _END)
                     if rows is _END:
                         return
@@ -129,7 +131,6 @@ class Enduring:
         device = self.device
         self._give_way(error, frames)
         if self.device != device:
-            self.close()
             self.setup()
         self.pipeline.begin()
         self.restore(state)
@@ -148,4 +149,6 @@ class Enduring:
         if self.device == "cpu":
             raise error
         self._notice(f"memory of {self.device} was too short: went on on the cpu")
+        self.close()
         self.device = "cpu"
+        self._moved(self.device)

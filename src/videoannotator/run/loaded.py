@@ -9,42 +9,43 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import cache
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import attrs
 
 from videoannotator.discover.models import ModelKey
-from videoannotator.run import devices
+from videoannotator.run.devices import Machine
 
-__all__ = ["Holder", "LoadedModels", "release", "shared_models"]
+__all__ = ["Holder", "LoadedModels"]
 
 _log = logging.getLogger(__name__)
 
 
 @attrs.define(eq=False)
 class _Loaded:
-    """A model. ``pins``: how many pipelines at work have it. ``users``: who has used it and is still there."""
+    """A model. ``pins``: how many pipelines at work have it. ``users``: who has used it and is still there.
+
+    ``pipelines``: names of those that have had it. ``size``: bytes of its device that were taken when it was built.
+    """
 
     model: Any = None
     ready: bool = False
     pins: int = 0
+    size: int = 0
     users: set[object] = attrs.field(factory=set)
-    building: threading.Lock = attrs.field(factory=threading.Lock)
+    pipelines: set[str] = attrs.field(factory=set)
     computing: threading.RLock = attrs.field(factory=threading.RLock)
 
 
 class LoadedModels:
-    """Gives out models. Any thread may ask.
+    """Gives out models. Any thread may ask. ``machine``: where they are."""
 
-    ``empty``: tells a device's library to give back memory that it keeps for itself.
-    """
-
-    def __init__(self, empty: Callable[[str], None] = devices.empty) -> None:
-        self._empty = empty
+    def __init__(self, machine: Machine | None = None) -> None:
+        self._machine = machine if machine is not None else Machine()
         self._lock = threading.Lock()
         self._models: dict[ModelKey, _Loaded] = {}  # the least recently used first
+        self._building: dict[str, threading.RLock] = {}  # one at a time on a device, so that each one's size is seen
 
     @property
     def keys(self) -> tuple[ModelKey, ...]:
@@ -52,9 +53,23 @@ class LoadedModels:
         with self._lock:
             return tuple(key for key, loaded in self._models.items() if loaded.ready)
 
-    def holder(self, user: object) -> Holder:
+    def size(self, device: str) -> int:
+        """Bytes of a device that all its models take."""
+        with self._lock:
+            return sum(one.size for key, one in self._models.items() if key.device == device)
+
+    def idle(self, device: str, but: str | None = None) -> int:
+        """Bytes of a device that models take which nobody uses now; without those that pipeline ``but`` has used."""
+        with self._lock:
+            return sum(
+                one.size
+                for key, one in self._models.items()
+                if key.device == device and not one.pins and but not in one.pipelines
+            )
+
+    def holder(self, user: object, pipeline: str = "") -> Holder:
         """What a pipeline at work asks for its models. ``user``: on whose behalf; see `leave`."""
-        return Holder(self, user)
+        return Holder(self, user, pipeline)
 
     def free(self, device: str) -> bool:
         """Give up the model on a device that nobody uses for the longest time; False when all are in use."""
@@ -73,7 +88,7 @@ class LoadedModels:
         """Give up all models that nobody uses now."""
         self._drop(lambda key, loaded: True)
 
-    def pin(self, key: ModelKey, build: Callable[[], Any], user: object) -> _Loaded:
+    def pin(self, key: ModelKey, build: Callable[[], Any], user: object, pipeline: str) -> _Loaded:
         """The model of ``key``, built here or by another thread that was faster; kept until `unpin`.
 
         Raises what ``build`` raises; then the next who asks tries again.
@@ -82,16 +97,20 @@ class LoadedModels:
             loaded = self._models.pop(key, None) or _Loaded()
             self._models[key] = loaded
             loaded.pins += 1
+            building = self._building.setdefault(key.device, threading.RLock())
         try:
-            with loaded.building:
+            with nullcontext() if loaded.ready else building:
                 if not loaded.ready:
+                    before = self._machine.held(key.device)
                     loaded.model = build()
+                    loaded.size = max(0, self._machine.held(key.device) - before)
                     loaded.ready = True
         except BaseException:
             self.unpin(key)
             raise
         with self._lock:
             loaded.users.add(user)
+            loaded.pipelines.add(pipeline)
         return loaded
 
     def unpin(self, key: ModelKey) -> None:
@@ -117,26 +136,32 @@ class LoadedModels:
                     _log.warning("%s could not be closed", key, exc_info=True)
             one.model = None
         for device in places:
-            self._empty(device)
+            self._machine.empty(device)
         return bool(places)
 
 
 class Holder:
     """The models of one pipeline at work; it is its `Context.loader`. Models stay until `close`."""
 
-    def __init__(self, models: LoadedModels, user: object) -> None:
+    def __init__(self, models: LoadedModels, user: object, pipeline: str) -> None:
         self._models = models
         self._user = user
+        self._pipeline = pipeline
         self._held: dict[ModelKey, _Loaded] = {}
         self._alone: set[ModelKey] = set()
 
     def __call__(self, key: ModelKey, build: Callable[[], Any], *, concurrent: bool) -> Any:
         """The model of ``key``; see `Context.load`."""
         if key not in self._held:
-            self._held[key] = self._models.pin(key, build, self._user)
+            self._held[key] = self._models.pin(key, build, self._user, self._pipeline)
         if not concurrent:
             self._alone.add(key)
         return self._held[key].model
+
+    @property
+    def size(self) -> int:
+        """Bytes of their devices that they take."""
+        return sum(one.size for one in self._held.values())
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -152,17 +177,3 @@ class Holder:
             key, _ = self._held.popitem()
             self._models.unpin(key)
         self._alone.clear()
-
-
-@cache
-def shared_models() -> LoadedModels:
-    """The models of this process."""
-    return LoadedModels()
-
-
-def release() -> None:
-    """Give up every loaded model that is not at work, and give its memory back; the next run loads it again.
-
-    For a notebook that wants its memory back without closing its `Annotator`.
-    """
-    shared_models().release()

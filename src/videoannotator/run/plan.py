@@ -11,19 +11,28 @@ from videoannotator.data.media import MediaInfo
 from videoannotator.data.needs import Audio, Frames, Need, Output
 from videoannotator.data.outcome import Failure, Precision
 from videoannotator.data.time import TimeSpan
+from videoannotator.decode.sampling import frames_in
 from videoannotator.discover.catalog import Catalog, PipelineEntry
 from videoannotator.discover.config import config_of, needs_of
-from videoannotator.discover.models import ModelStore
+from videoannotator.discover.models import ModelStore, size_of
 from videoannotator.errors import DataError, PlanError
+from videoannotator.run.describing import described
+from videoannotator.run.devices import Machine
 from videoannotator.run.isolation.choice import Isolation
-from videoannotator.run.resources import Lease, ResourceManager
+from videoannotator.run.measured import Measured
+from videoannotator.run.requesting import Asked, Asker
+from videoannotator.run.resources import Request
 
 __all__ = ["Plan", "PlannedModel", "PlannedPipeline", "make_plan", "ordered", "planned_model"]
 
 
 @attrs.frozen
 class PlannedModel:
-    """Weights a pipeline will use. ``present``: on this disk now. ``size``: bytes, None when not declared."""
+    """Weights a pipeline will use.
+
+    ``present``: on this disk now. ``size``: bytes; ``sha256``: hexadecimal; None where nobody has declared them and the
+    file is not there.
+    """
 
     name: str
     present: bool
@@ -31,33 +40,36 @@ class PlannedModel:
     licence: str | None = None
     size: int | None = None
     gated: bool = False
+    sha256: str | None = None
 
     def __str__(self) -> str:
-        licence = f", {self.licence}" if self.licence else ""
-        if self.present:
-            return f"{self.name} (on disk{licence})"
-        if self.source is None:
+        if not self.present and self.source is None:
             return f"{self.name} (no such file, and no model of that name)"
-        size = f", {self.size / 1e6:.1f} MB" if self.size else ""
-        return f"{self.name} ({'gated' if self.gated else 'not on disk'}{size}{licence}): {self.source}"
+        where = "on disk" if self.present else "gated" if self.gated else "not on disk"
+        size = f"{self.size / 1e6:.1f} MB" if self.size else "size not declared"
+        digest = f"SHA-256 {self.sha256[:12]}..." if self.sha256 else "hash not declared"
+        told = ", ".join((where, size, digest, self.licence or "licence not declared"))
+        return f"{self.name} ({told})" + ("" if self.present else f": {self.source}")
 
 
 @attrs.frozen
 class PlannedPipeline:
     """A pipeline as it will run. ``problem``: why this file cannot be given to it, None when it can.
 
-    ``isolation``: how it is kept apart; None when it runs in this process. ``asked``: the precision that was asked for.
+    ``request``: what it will ask for of the machine. ``isolation``: how it is kept apart; None when it runs in this
+    process. ``asked``: the precision that was asked for. ``cached``: True when its rows will be taken from the cache.
     """
 
     entry: PipelineEntry
     config: Any
     needs: tuple[Need, ...]
     stage: int
-    lease: Lease
+    request: Request
     model: PlannedModel | None = None
     problem: Failure | None = None
     isolation: Isolation | None = None
     asked: Precision = "exact"
+    cached: bool = False
 
     @property
     def precision(self) -> Precision:
@@ -87,11 +99,15 @@ class PlannedPipeline:
 
 @attrs.frozen
 class Plan:
-    """What a run will do, in order. ``str(plan)`` is for people."""
+    """What a run will do, in order. ``str(plan)`` is for people.
+
+    ``seconds``: of wall clock that it will take, as far as earlier runs on this machine tell; None while they do not.
+    """
 
     media: MediaInfo
     spans: tuple[TimeSpan, ...]
     pipelines: tuple[PlannedPipeline, ...]
+    seconds: float | None = None
 
     @property
     def span(self) -> TimeSpan:
@@ -124,59 +140,38 @@ class Plan:
         """Models that are not on this disk."""
         return tuple(p.model for p in self.pipelines if p.model is not None and not p.model.present)
 
+    @property
+    def todo(self) -> tuple[PlannedPipeline, ...]:
+        """Pipelines that will be run: those that can be, and whose rows are not in the cache."""
+        return tuple(p for p in self.pipelines if p.problem is None and not p.cached)
+
+    @property
+    def frames(self) -> int:
+        """Frames of the file that are shown in `spans`."""
+        if self.media.video is None:
+            return 0
+        return sum(len(frames_in(self.media.video.clock, span)) for span in self.spans)
+
+    @property
+    def passes(self) -> int:
+        """How often these frames are decoded: once for each stage that needs any."""
+        return len({p.stage for p in self.todo if p.frames is not None})
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes by device that are needed at most, as far as it is known: all pipelines of a stage side by side."""
+        most: dict[str, int] = {}
+        for stage in self.stages:
+            together: dict[str, int] = {}
+            for planned in stage:
+                if planned in self.todo:
+                    device = planned.request.device
+                    together[device] = together.get(device, 0) + (planned.request.memory or 0)
+            most |= {device: max(size, most.get(device, 0)) for device, size in together.items()}
+        return most
+
     def __str__(self) -> str:
-        lines = [f"{self.media.path} {' '.join(map(str, self.spans))}", f"  {_media(self.media)}"]
-        lines += [f"  note: {notice}" for notice in self.media.notices]
-        if self.precision == "fast" and all(p.precision == "exact" for p in self.pipelines):
-            lines.append("  note: fast was asked for, and none of these pipelines has a fast mode: they run as exact")
-        for planned in self.pipelines:
-            spec = planned.entry.spec
-            apart = f", in a {planned.isolation.kind} of its own" if planned.isolation else ""
-            device = f"{planned.lease.device}{_mode(planned)}"
-            lines.append(
-                f"{planned.stage + 1}. {spec.name} {spec.version} ({spec.licence}) on {device}{_mode(planned)}{apart}"
-            )
-            lines.append(f"   reads {', '.join(_need(n) for n in planned.needs) or 'nothing'}")
-            rows = {output: path.rpartition(":")[2] for output, path in spec.gives.items()}
-            lines.append(f"   gives {', '.join(f'{output} ({name})' for output, name in rows.items())}")
-            if planned.model:
-                lines.append(f"   model {planned.model}")
-            if planned.problem:
-                lines.append(f"   cannot run: {planned.problem.message}")
-        return "\n".join(lines)
-
-
-def _media(media: MediaInfo) -> str:
-    parts = []
-    if media.video:
-        rate = f"{float(media.video.average_rate):.3f} per second" if media.video.average_rate else "rate unknown"
-        kind = "variable" if media.video.clock.variable else "constant"
-        video, frames = media.video, len(media.video.clock)
-        parts.append(f"{video.codec} {video.width}x{video.height}, {frames} frames, {rate}, {kind}")
-    if media.audio:
-        parts.append(f"{media.audio.codec} {media.audio.sample_rate} Hz, {media.audio.channels} channels")
-    return "; ".join(parts)
-
-
-def _mode(planned: PlannedPipeline) -> str:
-    if planned.asked == planned.precision:
-        return ", fast" if planned.precision == "fast" else ""
-    return ", exact (it has no fast mode)"
-
-
-def _need(need: Need) -> str:
-    if isinstance(need, Frames):
-        size = {
-            (False, False): "",
-            (True, False): f" {need.width} px wide",
-            (False, True): f" {need.height} px high",
-            (True, True): f" of {need.width}x{need.height} px",
-        }[need.width is not None, need.height is not None]
-        rate = f" at {need.rate:g} per second" if need.rate else ""
-        return f"{'frames' if rate else 'every frame'}{size}{rate} ({need.color})"
-    if isinstance(need, Audio):
-        return f"sound at {need.rate} Hz"
-    return f"rows of {need.pipeline}{' if it runs' if need.optional else ''}"
+        return "\n".join(described(self))
 
 
 def ordered(catalog: Catalog, names: Sequence[str], configs: Mapping[str, Any]) -> list[tuple[PipelineEntry, Any, int]]:
@@ -215,8 +210,12 @@ def planned_model(entry: PipelineEntry, config: Any, store: ModelStore) -> Plann
     present = store.present(name, entry.spec.models)
     spec = next((m for m in entry.spec.models if m.name == name), None)
     if spec is None:
-        return PlannedModel(name=name, present=present)
-    return PlannedModel(name, present, spec.source, spec.licence, spec.size, spec.gated)
+        if not present:
+            return PlannedModel(name=name, present=False)
+        file = store.get(name, ())
+        return PlannedModel(name=name, present=True, size=size_of(file.path), sha256=file.sha256)
+    size = size_of(store.locate(spec)) if present else spec.size
+    return PlannedModel(name, present, spec.source, spec.licence, size, spec.gated, spec.sha256)
 
 
 def make_plan(
@@ -226,29 +225,40 @@ def make_plan(
     *,
     configs: Mapping[str, Any],
     store: ModelStore,
-    resources: ResourceManager,
+    machine: Machine,
+    devices: Sequence[str],
+    measured: Measured,
     isolation: Mapping[str, Isolation],
     spans: Sequence[TimeSpan] | None = None,
     precisions: Mapping[str, Precision] | None = None,
 ) -> Plan:
-    """Plan a run. Pure: reads the catalog and looks whether model files exist, imports no pipeline.
+    """Plan a run. Loads nothing and imports no pipeline: reads the catalog, model files, and what was measured before.
+
+    ``devices``: that were asked for, from `videoannotator.run.devices.check`, of ``machine``.
 
     Raises `PlanError`, `UnknownPipelineError`, `ConfigError`, `DeviceError`; `DataError` for a span outside the file.
     """
     found = ordered(catalog, names, configs)
     stretches = _stretches(media, spans)
-    leases: dict[str, Lease] = {}
+    asker = Asker(media, machine, devices, measured)
+    needs = {entry.spec.name: needs_of(entry.spec, config) for entry, config, _ in found}
+    asked: dict[str, Precision] = {name: (precisions or {}).get(name, "exact") for name in needs}
+    requests: dict[str, Request] = {}
     for stage in {stage for _, _, stage in found}:
-        leases.update(resources.leases([entry.spec for entry, _, at in found if at == stage]))
+        requests |= asker.requests(
+            [
+                Asked(entry.spec, config, needs[entry.spec.name], asked[entry.spec.name])
+                for entry, config, at in found
+                if at == stage
+            ]
+        )
     planned = []
     for entry, config, stage in found:
-        needs = needs_of(entry.spec, config)
-        model = planned_model(entry, config, store)
-        problem = _problem(media, entry.spec.name, needs)
         name = entry.spec.name
-        asked = (precisions or {}).get(name, "exact")
-        apart = isolation.get(name)
-        planned.append(PlannedPipeline(entry, config, needs, stage, leases[name], model, problem, apart, asked))
+        model = planned_model(entry, config, store)
+        problem = _problem(media, name, needs[name])
+        told = (entry, config, needs[name], stage, requests[name])
+        planned.append(PlannedPipeline(*told, model, problem, isolation.get(name), asked[name]))
     return Plan(media, stretches, tuple(planned))
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,18 +27,20 @@ from videoannotator.decode.passes import DecodePass
 from videoannotator.discover.models import ModelStore
 from videoannotator.discover.pipeline import Context
 from videoannotator.discover.specs import load
-from videoannotator.errors import CancelledError
+from videoannotator.errors import CancelledError, LeaseTimeout
 from videoannotator.run.cache import Entry, ResultCache, Stored
 from videoannotator.run.control import Control, put
+from videoannotator.run.estimating import learn
 from videoannotator.run.events import Event, Failed, Finished, PipelineDone, Progress, RowsReady
 from videoannotator.run.failing import skipped
 from videoannotator.run.feeding import Feeder
 from videoannotator.run.identity import media_sha256
 from videoannotator.run.keys import keys_of
-from videoannotator.run.loaded import LoadedModels, shared_models
+from videoannotator.run.measured import Measured
 from videoannotator.run.plan import Plan, PlannedPipeline
 from videoannotator.run.provenance import provenance_of
-from videoannotator.run.worker import Worker
+from videoannotator.run.resources import Lease, ResourceManager, shared_resources
+from videoannotator.run.worker import Surroundings, Worker
 
 __all__ = ["Run"]
 
@@ -50,7 +52,8 @@ _PROGRESS_EVERY = 0.1
 class Run:
     """One run of one plan. Iterate `events` once, to the end; closing the iterator cancels the run.
 
-    ``models``: where loaded ones are kept, on behalf of ``user``.
+    ``resources``: who gives leases. ``user``: on whose behalf models stay loaded. ``lease_timeout``: seconds that it
+    waits for a device, at most.
     """
 
     def __init__(
@@ -59,16 +62,19 @@ class Run:
         store: ModelStore,
         control: Control,
         cache: ResultCache | None = None,
-        models: LoadedModels | None = None,
+        resources: ResourceManager | None = None,
         user: object = None,
+        lease_timeout: float = 3600.0,
         open_pass: Callable[..., DecodePass] = DecodePass,
     ) -> None:
         self.plan = plan
         self.store = store
         self.control = control
         self.cache = cache
-        self.models = models if models is not None else shared_models()
+        self.resources = resources if resources is not None else shared_resources()
         self.user = user
+        self.lease_timeout = lease_timeout
+        self.measured = Measured()
         self.open_pass = open_pass
         self._keys: dict[str, str] = {}
         self._records: dict[str, PipelineRecord] = {}
@@ -76,11 +82,12 @@ class Run:
         self._results: dict[str, PipelineResult] = {}
         self._workers: list[Worker] = []
         self._media_failures: dict[Failure, None] = {}
-        self._threads: list[threading.Thread] = []
         self._crash: BaseException | None = None
         self._feeders: list[Feeder] = []
         self._began = time.perf_counter()
         self._sha256 = ""
+        told = (self._events, control, plan.spans, plan.media)
+        self._around = Surroundings(*told, self.resources, self.measured, user)
 
     def events(self) -> Iterator[Event]:
         """Run, and tell what happens; the last event is `Finished`. Raises `CancelledError` when cancelled."""
@@ -96,45 +103,77 @@ class Run:
             yield Finished(self._result())
         finally:
             self.control.cancel()
-            for thread in self._threads:
-                thread.join()
 
     def _stage(self, stage: Sequence[PlannedPipeline], held: ExitStack) -> Iterator[Event]:
-        workers = []
+        todo: list[PlannedPipeline] = []
         entries: dict[str, Entry] = {}
         # in one order everywhere, so that two runs never wait for each other's
         for planned in sorted(stage, key=lambda p: self._keys.get(p.name, "")):
             problem = planned.problem or self._unmet(planned)
             if problem is not None:
-                self._results[planned.name] = skipped(planned, problem)
-                yield Failed(problem)
-                yield PipelineDone(planned.name, 0.0)
+                yield from self._skipped(planned, problem)
                 continue
             stored = self._stored(planned, entries, held)
             if stored is None:
-                workers.append(self._worker(planned))
-                if planned.name in entries:
-                    gives, media = planned.entry.spec.gives, Path(self.plan.media.path).name
-                    workers[-1].take_up(entries[planned.name].chain(planned.name, media, gives))
+                todo.append(planned)
             else:
                 yield from self._taken(planned, stored)
-        workers.sort(key=lambda worker: self.plan.names.index(worker.name))
+        todo.sort(key=lambda planned: self.plan.names.index(planned.name))
+        while todo:  # what does not fit on a device side by side takes turns
+            try:
+                requests = [planned.request for planned in todo]
+                leases = self.resources.lease(requests, timeout=self.lease_timeout, check=self.control.check)
+            except LeaseTimeout as error:
+                for planned in todo:
+                    problem = Failure("lease_timeout", str(error), pipeline=planned.name)
+                    yield from self._skipped(planned, problem)
+                return
+            try:
+                yield from self._group([p for p in todo if p.name in leases], leases, entries)
+            finally:
+                for lease in leases.values():
+                    self.resources.give_back(lease)
+            todo = [planned for planned in todo if planned.name not in leases]
+
+    def _skipped(self, planned: PlannedPipeline, problem: Failure) -> Iterator[Event]:
+        self._results[planned.name] = skipped(planned, problem)
+        yield Failed(problem)
+        yield PipelineDone(planned.name, 0.0)
+
+    def _group(
+        self, group: Sequence[PlannedPipeline], leases: Mapping[str, Lease], entries: Mapping[str, Entry]
+    ) -> Iterator[Event]:
+        """Run pipelines side by side, fed by one pass."""
+        began, held = time.perf_counter(), self.control.held
+        workers = [self._worker(planned, leases[planned.name]) for planned in group]
+        for worker in workers:
+            if worker.name in entries:
+                gives, media = worker.planned.entry.spec.gives, Path(self.plan.media.path).name
+                worker.take_up(entries[worker.name].chain(worker.name, media, gives))
         self._workers += workers
         yield from self._told(f for w in sorted(workers, key=_known, reverse=True) for f in w.point.media_failures)
         covered = {name: result.coverage for name, result in self._results.items()}
         feeder = Feeder(self.plan, workers, self.control, self._media_failed, covered, self.open_pass)
         self._feeders.append(feeder)
         thread = threading.Thread(target=self._feed, args=(feeder,), name="videoannotator:decode", daemon=True)
-        threads = [thread, *(w.thread for w in workers)] if workers else []
-        for thread in threads:
-            thread.start()
-            self._threads.append(thread)
-        yield from self._watch(threads)
+        threads, started = [thread, *(w.thread for w in workers)], []
+        try:
+            for thread in threads:
+                thread.start()
+                started.append(thread)
+            yield from self._watch(threads)
+        finally:
+            if any(thread.is_alive() for thread in threads):  # whoever iterates wants no more
+                self.control.cancel()
+            for thread in started:
+                thread.join()
         for worker in workers:
             self._results[worker.name], self._records[worker.name] = worker.result(), worker.record()
-        for name, entry in entries.items():
-            if self._results[name].ok:
-                self._keep(name, entry)
+            if worker.name in entries and self._results[worker.name].ok:
+                self._keep(worker.name, entries[worker.name])
+        if all(self._results[w.name].ok and w.whole for w in workers):
+            seconds = time.perf_counter() - began - (self.control.held - held)
+            learn(self.plan, self.measured, group, seconds, [w.seconds for w in workers])
 
     def _stored(self, planned: PlannedPipeline, entries: dict[str, Entry], held: ExitStack) -> Stored | None:
         """What the cache has of a pipeline; where it has nothing, its entry is ours to fill until the stage ends."""
@@ -192,24 +231,24 @@ class Run:
             raise self._crash
         self.control.check()
 
-    def _worker(self, planned: PlannedPipeline) -> Worker:
+    def _worker(self, planned: PlannedPipeline, lease: Lease) -> Worker:
         outputs = {n.pipeline: r for n in planned.outputs if (r := self._results.get(n.pipeline)) and r.ok}
 
-        def context(device: str) -> Context:
+        def context(lease: Lease) -> Context:
             return Context(
                 media=self.plan.media,
                 span=self.plan.spans[0],
-                device=device,
-                threads=planned.lease.threads,
-                batch=planned.entry.spec.batch,
                 precision=planned.precision,
+                device=lease.device,
+                threads=lease.threads,
+                batch=lease.batch,
+                dtypes=lease.dtypes,
                 models=planned.entry.spec.models,
                 store=self.store,
                 outputs=outputs,
             )
 
-        told = (self._events, self.control, self.plan.spans, self.plan.media)
-        return Worker(planned, context, *told, self.models, self.user)
+        return Worker(planned, lease, context, self._around)
 
     def _unmet(self, planned: PlannedPipeline) -> Failure | None:
         for need in planned.outputs:
@@ -243,7 +282,7 @@ class Run:
         elapsed = time.perf_counter() - self._began - self.control.held
         behind = min((w.fraction for w in running if w.planned.frames and not w.done), default=fraction)
         frames = sum(feeder.decoded for feeder in self._feeders)
-        eta = elapsed * (1 - fraction) / fraction if fraction > 0 else None
+        eta = _time_left(fraction, elapsed, self.plan.seconds)
         return Progress(fraction, frames, behind * self.plan.duration, self.plan.duration, eta)
 
     def _result(self) -> Result:
@@ -254,6 +293,16 @@ class Run:
             provenance=provenance_of(self.plan, self._sha256, records),
             media_failures=tuple(self._media_failures),
         )
+
+
+def _time_left(fraction: float, elapsed: float, planned: float | None) -> float | None:
+    """Seconds: at first as earlier runs tell, and the further this one is, the more by its own pace."""
+    pace = elapsed / fraction if fraction > 0 else None
+    if pace is None or planned is None:
+        whole = pace if planned is None else planned
+    else:
+        whole = fraction * pace + (1 - fraction) * planned
+    return None if whole is None else whole * (1 - fraction)
 
 
 def _known(worker: Worker) -> int:

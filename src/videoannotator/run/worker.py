@@ -22,16 +22,19 @@ from videoannotator.discover.pipeline import Context, Pipeline, Rows
 from videoannotator.discover.specs import load
 from videoannotator.errors import CancelledError, DataError
 from videoannotator.run.control import WAIT, Control, put, take
-from videoannotator.run.devices import put_thread_counts, thread_counts
 from videoannotator.run.enduring import Enduring
 from videoannotator.run.events import Event, Failed, Notice, PipelineDone, RowsReady
 from videoannotator.run.failing import empty_tables, failure_of
-from videoannotator.run.loaded import LoadedModels
+from videoannotator.run.isolation.proxy import IsolatedPipeline
 from videoannotator.run.making import make_pipeline
+from videoannotator.run.measured import Measured
 from videoannotator.run.plan import PlannedPipeline
+from videoannotator.run.resources import Lease, ResourceManager
 from videoannotator.run.segments import Chain, Point, Segment
+from videoannotator.run.threads import keep_to, put_thread_counts, thread_counts
+from videoannotator.run.watching import Watch
 
-__all__ = ["End", "Given", "Worker"]
+__all__ = ["End", "Given", "Surroundings", "Worker"]
 
 _QUEUED_BATCHES = 2
 
@@ -61,33 +64,44 @@ class End:
     failures: tuple[Failure, ...] = ()
 
 
+@attrs.frozen(eq=False)
+class Surroundings:
+    """What all workers of a run share. Models are taken on behalf of ``user``."""
+
+    events: queue.Queue[Event]
+    control: Control
+    spans: tuple[TimeSpan, ...]
+    media: MediaInfo
+    resources: ResourceManager
+    measured: Measured
+    user: object
+
+
 class Worker:
     """Runs one pipeline in a thread of its own; `result` is complete once the thread has ended.
 
-    ``context``: as it is for a device. ``models``: where it takes them from, on behalf of ``user``.
+    ``lease``: given back when it is done. ``context``: as it is for a lease.
     """
 
     def __init__(
         self,
         planned: PlannedPipeline,
-        context: Callable[[str], Context],
-        events: queue.Queue[Event],
-        control: Control,
-        spans: Sequence[TimeSpan],
-        media: MediaInfo,
-        models: LoadedModels,
-        user: object,
+        lease: Lease,
+        context: Callable[[Lease], Context],
+        around: Surroundings,
     ) -> None:
-        self._models, self._user = models, user
-        self._holder = models.holder(user)
+        self._resources, self._user = around.resources, around.user
+        self._lease = lease
+        self._holder = self._resources.models.holder(self._user, planned.name)
+        self._watch = Watch(self._resources, planned.request, around.measured, self._taken_apart)
         self._thread_counts = thread_counts()  # now, while no pipeline of the stage is at work
-        self._media = media
+        self._media = around.media
         self.planned = planned
         self.name = planned.name
         self.inbox: queue.Queue[Given | End] = queue.Queue(_QUEUED_BATCHES)
-        self.events = events
-        self.control = control
-        self.spans = tuple(spans)
+        self.events = around.events
+        self.control = around.control
+        self.spans = around.spans
         self.seen = self.spans[0].start  # seconds: it has every frame before this time behind it
         self.finishing = 0.0  # how much of finish() is done, 0..1
         self.done = False
@@ -108,11 +122,12 @@ class Worker:
         self._context: Context | None = None
         self._calls = Enduring(
             self._make,
-            planned.lease.device,
-            planned.entry.spec.batch,
-            free=models.free,
+            lease.device,
+            lease.batch,
+            free=self._resources.models.free,
             notice=self._notice,
-            alone=self._alone,
+            calling=self._calling,
+            moved=self._moved,
         )
         self.thread = threading.Thread(target=self._run, name=f"videoannotator:{self.name}", daemon=True)
 
@@ -145,6 +160,11 @@ class Worker:
         elif point.frame is not None:
             self.seen = min(span.end, self._shown_until(point.frame - 1))
 
+    @property
+    def whole(self) -> bool:
+        """True when it began at the beginning."""
+        return self._taken is None
+
     def wants(self, number: int) -> bool:
         """True when the span is not behind it."""
         return number > self.point.number or (number == self.point.number and not self.point.done)
@@ -174,7 +194,9 @@ class Worker:
             pass
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the border: whatever a pipeline raises is its Failure
             self._failures = (failure_of(self.name, error, self._missing_span()),)
-        self.done = True
+        finally:
+            self.done = True
+            self._resources.give_back(self._lease)
         try:
             for failure in self._failures:
                 put(self.events, Failed(failure), self.control)
@@ -187,6 +209,7 @@ class Worker:
         try:
             self._timed(self._calls.setup)
             put_thread_counts(self._thread_counts)
+            keep_to(self._lease.threads)
             if self._taken is not None:
                 self._go_on(self._taken)
             for number in range(self.point.number + self.point.done, len(self.spans)):
@@ -200,16 +223,23 @@ class Worker:
 
     def _make(self, device: str) -> Pipeline[Any]:
         self._holder.close()  # of an object before this one
-        self._holder = self._models.holder(self._user)
-        self._context = self._new_context(device)
+        self._holder = self._resources.models.holder(self._user, self.name)
+        self._context = self._new_context(self._lease)
         self._context.loader = self._holder
         self._context.span = self.spans[self._number]
         self._context.report = self._report
         self._context.tell = self._told
         return make_pipeline(self.planned, self._context)
 
-    def _alone(self) -> AbstractContextManager[None]:
-        return self._holder.computing()
+    def _calling(self, frames: int) -> AbstractContextManager[None]:
+        return self._watch.calling(self._lease, self._holder, frames)
+
+    def _moved(self, device: str) -> None:
+        self._lease = self._resources.move(self._lease, device)
+
+    def _taken_apart(self) -> int | None:
+        made = self._calls.pipeline
+        return made.taken if isinstance(made, IsolatedPipeline) else None
 
     @property
     def _here(self) -> Context:
@@ -361,7 +391,7 @@ class Worker:
             seconds=self.seconds,
             dtype=context.dtype if context else "float32",
             batch=self._calls.batch,
-            threads=self.planned.lease.threads,
+            threads=self._lease.threads,
             notices=tuple(self.notices),
             isolation=self.planned.isolation.kind if self.planned.isolation else "",
             precision=self.planned.precision,

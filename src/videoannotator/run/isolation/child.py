@@ -32,7 +32,7 @@ from videoannotator.discover.config import config_of
 from videoannotator.discover.models import ModelStore
 from videoannotator.discover.pipeline import Context, Pipeline, Rows, remembers
 from videoannotator.discover.specs import load
-from videoannotator.run.devices import is_out_of_memory
+from videoannotator.run.devices import Machine, is_out_of_memory
 from videoannotator.run.isolation.memory import Attached
 from videoannotator.run.isolation.wire import (
     Message,
@@ -101,6 +101,8 @@ class Child:
         self._pieces: Iterator[Rows] | None = None
         self._block: Attached | None = None
         self._old: list[Attached] = []
+        self._before = 0  # bytes of its device that were in use before there was a pipeline
+        self._peak: Callable[[], int] = lambda: 0
 
     def serve(self) -> None:
         """Answer until the run closes the pipeline, or is gone."""
@@ -127,6 +129,7 @@ class Child:
         if self._pipeline is not None:
             context = self._pipeline.context
             body["dtype"] = context.dtype
+            body["taken"] = max(0, self._peak() - self._before)
             body["models"] = [unstructure(record) for record in context.models_used]
         return kind, body, parts
 
@@ -162,12 +165,15 @@ class Child:
             batch=body["batch"],
             dtype=body["dtype"],
             precision=body["precision"],
+            dtypes=tuple(body["dtypes"]),
             models=spec.models,
             store=store,
             report=self._report,
             tell=self._tell,
             outputs=_Outputs(self._ask),
         )
+        machine = Machine()
+        self._before, self._peak = machine.held(context.device), machine.watch_peak(context.device)
         self._pipeline = load(spec.pipeline)(config_of(spec, body["config"]), context)
         self._pipeline.setup()
         return {"remembers": remembers(self._pipeline), "resumable": self._pipeline._resumable}, []

@@ -61,6 +61,7 @@ class IsolatedPipeline(Pipeline[Any]):
         self._remembers = False
         self._goes_on = False
         self._idle = True  # nothing asked that is not answered
+        self.taken = 0  # bytes of its device that the process has taken at most
         self._pixels: Block | None = None
         self._sound: AudioTrack | None = None  # the track that the process has
 
@@ -82,6 +83,7 @@ class IsolatedPipeline(Pipeline[Any]):
             "batch": context.batch,
             "dtype": context.dtype,
             "precision": context.precision,
+            "dtypes": context.dtypes,
             "download": context.store.download,
             "folder": str(context.store.folder),
         }
@@ -199,6 +201,7 @@ class IsolatedPipeline(Pipeline[Any]):
         """What every answer tells besides."""
         context = self.context
         context.dtype = message.body.get("dtype", context.dtype)
+        self.taken = message.body.get("taken", self.taken)
         for plain in message.body.get("models", ()):
             record = structure(ModelRecord, plain)
             if record not in context.models_used:

@@ -19,7 +19,7 @@ from videoannotator.data.outcome import Coverage, Failure
 from videoannotator.data.result import PipelineResult
 from videoannotator.data.table import Table
 from videoannotator.discover.pipeline import Rows
-from videoannotator.discover.specs import ModelSpec, PipelineSpec, load
+from videoannotator.discover.specs import MemoryNeed, ModelSpec, PipelineSpec, load
 from videoannotator.errors import DataError, PluginLoadError
 from videoannotator.formats.classes import class_path, made_class
 
@@ -96,7 +96,8 @@ def unpack_spec(plain: Mapping[str, Any]) -> PipelineSpec:
         for need in plain["needs"]
     ]
     models = [structure(ModelSpec, model) for model in plain["models"]]
-    return PipelineSpec(**{**plain, "needs": needs, "models": models})
+    memory = structure(MemoryNeed, plain["memory"]) if plain["memory"] is not None else None
+    return PipelineSpec(**{**plain, "needs": needs, "models": models, "memory": memory})
 
 
 def pack_media(media: MediaInfo) -> tuple[dict[str, Any], Parts]:

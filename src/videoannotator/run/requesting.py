@@ -1,0 +1,139 @@
+"""What the pipelines of a plan will ask for: a device each, memory of it, a batch to start with. Nothing is held."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from videoannotator.data.media import MediaInfo
+from videoannotator.data.needs import Frames, Need
+from videoannotator.data.outcome import Precision
+from videoannotator.decode.geometry import output_size
+from videoannotator.discover.config import plain_config
+from videoannotator.discover.specs import PipelineSpec
+from videoannotator.run.devices import Machine, candidates
+from videoannotator.run.measured import Measured
+from videoannotator.run.resources import Request, gigabytes
+
+__all__ = ["Asked", "Asker"]
+
+
+@attrs.frozen
+class Asked:
+    """A pipeline for which a request is made. ``precision``: that was asked for."""
+
+    spec: PipelineSpec
+    config: Any
+    needs: Sequence[Need]
+    precision: Precision = "exact"
+
+    @property
+    def fast(self) -> bool:
+        """True when it will compute in its fast mode."""
+        return self.precision == "fast" and "fast" in self.spec.precisions
+
+    def job(self, model: str) -> str:
+        """Under which name it is remembered what it takes. ``model``: of the device."""
+        told = [self.spec.name, self.spec.version, plain_config(self.config), self.fast, model]
+        return f"{self.spec.name}:{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]}"
+
+
+@attrs.frozen
+class Asker:
+    """Chooses for one file. ``wanted``: devices that were asked for, from `videoannotator.run.devices.check`."""
+
+    media: MediaInfo
+    machine: Machine
+    wanted: Sequence[str]
+    measured: Measured
+
+    def requests(self, together: Sequence[Asked]) -> dict[str, Request]:
+        """Requests of pipelines that could run at the same time, by name.
+
+        Where there are several devices of a kind, each pipeline gets the one on which most is left. One that would not
+        fit on an accelerator even alone starts with a smaller batch, and at last on the processor.
+        Raises `DeviceError` when a device that was asked for is not here.
+        """
+        planned: dict[str, int] = {}  # bytes by device
+        found = {}
+        for asked in together:
+            devices = candidates(self.machine, self.wanted, asked.spec.accelerators)
+            choices = [self._request(asked, device) for device in devices]
+            possible = [one for one in choices if one.fits or one.device == "cpu"]
+            if possible:
+                kind = possible[0].device.partition(":")[0]
+                alike = [one for one in possible if one.device.partition(":")[0] == kind]
+                best = max(alike, key=lambda one: self._left(one, planned))
+            else:
+                best = attrs.evolve(self._request(asked, "cpu"), note=choices[0].note)
+            planned[best.device] = planned.get(best.device, 0) + (best.memory or 0)
+            found[asked.spec.name] = best
+        return found
+
+    def _left(self, request: Request, planned: dict[str, int]) -> int:
+        total = self._total(request.device)
+        return (total or 0) - planned.get(request.device, 0)
+
+    def _total(self, device: str) -> int | None:
+        memory = self.machine.memory(device)
+        return None if memory is None else int(memory.total * (1 - self.machine.spare))
+
+    def _request(self, asked: Asked, device: str) -> Request:
+        """What it asks for of one device; with a note when it does not fit there even with one picture at a time."""
+        spec, pixels = asked.spec, self._pixels(asked.needs)
+        job = asked.job(self.machine.model(device))
+        batch, total = spec.batch, self._total(device)
+        while True:
+            memory, measured = self._memory(spec, job, batch, pixels)
+            fits = memory is None or total is None or memory <= total
+            if fits or batch == 1:
+                break
+            batch = (batch + 1) // 2
+        note = ""
+        if not fits:
+            assert memory is not None and total is not None  # noqa: S101, PT018 - told to the type checker
+            note = f"it needs {gigabytes(memory)} even for one picture at a time, and {device} has {gigabytes(total)}"
+        elif batch < spec.batch:
+            note = f"batches of {batch} pictures: more need more memory than {device} has"
+        return Request(
+            name=spec.name,
+            device=device,
+            # more than there is would never be given: on the processor, it tries with what there is
+            memory=memory if fits else total,
+            measured=measured,
+            batch=batch,
+            dtypes=self._dtypes(device, asked.fast),
+            note=note,
+            fits=fits,
+            heavy=bool(spec.models),
+            job=job,
+            pixels=pixels,
+        )
+
+    def _dtypes(self, device: str, fast: bool) -> tuple[str, ...]:
+        half = self.machine.half(device) if fast else None
+        return ("float32",) if half is None else (half, "float32")
+
+    def _pixels(self, needs: Sequence[Need]) -> int:
+        frames = next((need for need in needs if isinstance(need, Frames)), None)
+        if frames is None or self.media.video is None:
+            return 0
+        width, height = output_size(self.media.video, frames)
+        return width * height
+
+    def _memory(self, spec: PipelineSpec, job: str, batch: int, pixels: int) -> tuple[int | None, bool]:
+        """Bytes, and whether they were measured. What was measured for another size is scaled as the spec declares."""
+        known = self.measured.memory(job, batch, pixels)
+        if known is None:
+            return (None, False) if spec.memory is None else (spec.memory.of(batch, pixels), False)
+        then_batch, then_pixels, taken = known
+        if (then_batch, then_pixels) == (batch, pixels):
+            return taken, True
+        if spec.memory is not None and (then := spec.memory.of(then_batch, then_pixels)):
+            return round(taken * spec.memory.of(batch, pixels) / then), True
+        larger = max(1.0, batch / then_batch) * max(1.0, pixels / max(1, then_pixels))
+        return round(taken * larger), True

@@ -1,0 +1,83 @@
+"""What memory a pipeline really takes: seen in its first run, and remembered for the next plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from videoannotator.run.loaded import Holder
+from videoannotator.run.measured import Measured
+from videoannotator.run.resources import Lease, Request, ResourceManager
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """Stands around the calls of one pipeline.
+
+    The first batch of a job that nobody has measured is computed while no other pipeline of this process computes on
+    the device, so that what is taken meanwhile is known to be its own. ``apart``: tells what the pipeline has taken in
+    a process of its own, or None when it has none.
+    """
+
+    def __init__(
+        self, resources: ResourceManager, request: Request, measured: Measured, apart: Callable[[], int | None]
+    ) -> None:
+        self._resources = resources
+        self._request = request
+        self._measured = measured
+        self._apart = apart
+        self._most = 0  # frames in the largest batch that is known
+        self._told = 0  # bytes
+
+    @contextmanager
+    def calling(self, lease: Lease, holder: Holder, frames: int) -> Iterator[None]:
+        """Around one call, with ``frames`` pictures; with 0 for one without, that may take long."""
+        gate = self._resources.gate(lease.device)
+        if self._apart() is not None:
+            yield
+            self._remember(lease, frames, self._apart() or 0)
+        elif frames and not self._known(lease, frames):
+            with gate.alone(), holder.computing():
+                taken = self._taken(lease, holder)
+                yield
+                if gate.undisturbed:
+                    self._remember(lease, frames, taken())
+        elif frames:
+            with gate.together(), holder.computing():
+                yield
+        else:
+            with gate.aside(), holder.computing():
+                taken = self._taken(lease, holder)
+                yield
+                if self._resources.sole(lease) and not self._request.pixels:
+                    self._remember(lease, lease.batch, taken())
+
+    def _known(self, lease: Lease, frames: int) -> bool:
+        """True when there is nothing to learn: as much was seen, here or in an earlier run."""
+        if self._most >= frames or lease.device != self._request.device:
+            return True
+        known = self._measured.memory(self._request.job, frames, self._request.pixels)
+        if known is None or known[:2] != (frames, self._request.pixels):
+            return False
+        self._most = frames
+        return True
+
+    def _taken(self, lease: Lease, holder: Holder) -> Callable[[], int]:
+        """Begin to watch; the function returned tells what the pipeline has taken, with its models."""
+        machine, sole = self._resources.machine, self._resources.sole(lease)
+        before, peak = machine.held(lease.device), machine.watch_peak(lease.device)
+
+        def taken() -> int:
+            most = peak()
+            alone = most - self._resources.unleased(lease.device) if sole and self._resources.sole(lease) else 0
+            return max(holder.size + max(0, most - before), alone)
+
+        return taken
+
+    def _remember(self, lease: Lease, frames: int, taken: int) -> None:
+        if lease.device != self._request.device or (taken <= self._told and frames <= self._most):
+            return
+        self._told = max(taken, self._told)
+        self._measured.remember_memory(self._request.job, frames or lease.batch, self._request.pixels, taken)
+        self._most = max(self._most, frames)
