@@ -189,7 +189,9 @@ def _alive(owner: str) -> bool:
     if int(pid) == os.getpid():
         return float(began) == _began(os.getpid())
     try:
-        return psutil.Process(int(pid)).create_time() == float(began)
+        process = psutil.Process(int(pid))
+        # one that has ended and was not asked for its exit status yet holds nothing any more
+        return process.create_time() == float(began) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:  # somebody else's process has that number now, or it is there and not ours to ask
