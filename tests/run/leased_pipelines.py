@@ -21,7 +21,7 @@ THREADS: dict[str, list[int]] = {}
 
 @attrs.frozen
 class Settings:
-    """``size``: of the model. ``each``: for a picture. ``fails_at``: the batch that raises. ``hold``: seconds a batch."""
+    """``size``: of the model. ``each``: for a picture. ``fails_at``: the batch that raises. ``hold``: s for a batch."""
 
     weights: str = ""
     size: int = 30

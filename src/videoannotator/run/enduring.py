@@ -1,4 +1,4 @@
-"""A pipeline that endures a shortage of memory: smaller batches, then the processor, then its error.
+"""A pipeline that endures a shortage of memory: alone, in smaller batches, on the processor, and only then its error.
 
 What a call was given is done again from what the pipeline remembered before it, so that no row is lost or doubled.
 """
@@ -24,7 +24,8 @@ class Enduring:
     ``make``: a new pipeline object on a device. ``device``: where it begins; at worst it ends on ``"cpu"``.
     ``batch``: most frames in a call. ``free``: gives up what nobody uses on a device and says whether that was
     anything. ``notice``: is told, in words, whatever may be seen in the numbers. ``calling``: entered around each call,
-    with the number of its frames. ``moved``: is told the device it goes on on, before it begins there.
+    with the number of its frames and whether nobody else may compute on the device meanwhile: one for whom memory was
+    short may have met another's largest moment. ``moved``: is told the device it goes on on, before it begins there.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Enduring:
         *,
         free: Callable[[str], bool],
         notice: Callable[[str], None],
-        calling: Callable[[int], AbstractContextManager[None]] = lambda frames: nullcontext(),
+        calling: Callable[[int, bool], AbstractContextManager[None]] = lambda frames, alone: nullcontext(),
         moved: Callable[[str], None] = lambda device: None,
     ) -> None:
         self.device = device
@@ -46,6 +47,12 @@ class Enduring:
         self._calling = calling
         self._moved = moved
         self._pipeline: Pipeline[Any] | None = None
+        self._alone = False  # for the call at hand
+
+    @property
+    def made(self) -> Pipeline[Any] | None:
+        """The object that is at work, if there is one."""
+        return self._pipeline
 
     @property
     def pipeline(self) -> Pipeline[Any]:
@@ -57,12 +64,14 @@ class Enduring:
         """Make the pipeline and load its models."""
         while True:
             try:
-                self._pipeline = self._make(self.device)
-                self._pipeline.setup()
+                with self._calling(0, True) if self._alone else nullcontext():
+                    self._pipeline = self._make(self.device)
+                    self._pipeline.setup()
             except Exception as error:  # noqa: BLE001 - all but a shortage of memory is raised again
                 self.close()
                 self._give_way(error, 1)
             else:
+                self._alone = False
                 return
 
     def begin(self) -> None:
@@ -90,11 +99,12 @@ class Enduring:
             state = self.state()
             piece = batch[first : first + self.batch]
             try:
-                with self._calling(len(piece)):
+                with self._calling(len(piece), self._alone):
                     rows = self.pipeline.process(piece)
             except Exception as error:  # noqa: BLE001 - as above
                 self._again(error, len(piece), state)
                 continue
+            self._alone = False
             yield rows
             first += len(piece)
 
@@ -104,11 +114,12 @@ class Enduring:
             state = self.state()
             pieces: Iterator[Rows] = iter(())
             try:
-                with self._calling(0):
+                with self._calling(0, self._alone):
                     pieces = self._pieces()
                 while True:
-                    with self._calling(0):
+                    with self._calling(0, self._alone):
                         rows = next(pieces, _END)
+                    self._alone = False
                     if rows is _END:
                         return
                     yield rows
@@ -136,11 +147,17 @@ class Enduring:
         self.restore(state)
 
     def _give_way(self, error: Exception, frames: int) -> None:
-        """Free memory, take smaller batches, or leave the device; raises ``error`` when nothing is left to try."""
+        """Free memory, let nobody disturb, take smaller batches, or leave the device.
+
+        Raises ``error`` when nothing is left to try.
+        """
         if not is_out_of_memory(error):
             raise error
         error.__traceback__ = None  # its frames hold what filled the memory
         if self._free(self.device):
+            return
+        if not self._alone:
+            self._alone = True
             return
         if frames > 1:
             self.batch = (frames + 1) // 2

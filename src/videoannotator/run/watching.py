@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from videoannotator.run.loaded import Holder
 from videoannotator.run.measured import Measured
@@ -31,27 +31,30 @@ class Watch:
         self._told = 0  # bytes
 
     @contextmanager
-    def calling(self, lease: Lease, holder: Holder, frames: int) -> Iterator[None]:
-        """Around one call, with ``frames`` pictures; with 0 for one without, that may take long."""
-        gate = self._resources.gate(lease.device)
-        if self._apart() is not None:
-            yield
-            self._remember(lease, frames, self._apart() or 0)
-        elif frames and not self._known(lease, frames):
-            with gate.alone(), holder.computing():
-                taken = self._taken(lease, holder)
-                yield
-                if gate.undisturbed:
-                    self._remember(lease, frames, taken())
-        elif frames:
-            with gate.together(), holder.computing():
-                yield
+    def calling(self, lease: Lease, holder: Holder, frames: int, alone: bool) -> Iterator[None]:
+        """Around one call, with ``frames`` pictures; 0 for one without, that may take long.
+
+        ``alone``: nobody else of this process computes on the device meanwhile.
+        """
+        gate, apart = self._resources.gate(lease.device), self._apart()
+        unknown = apart is None and frames > 0 and not self._known(lease, frames)
+        way: AbstractContextManager[None]
+        if alone or unknown:
+            way = gate.alone()
+        elif apart is None:
+            way = gate.together() if frames else gate.aside()
         else:
-            with gate.aside(), holder.computing():
-                taken = self._taken(lease, holder)
-                yield
-                if self._resources.sole(lease) and not self._request.pixels:
-                    self._remember(lease, lease.batch, taken())
+            way = nullcontext()
+        with way, holder.computing():
+            last = apart is None and not frames and not self._request.pixels
+            taken = self._taken(lease, holder) if unknown or last else lambda: self._apart() or 0
+            yield
+            if apart is not None:
+                self._remember(lease, frames or lease.batch, taken())
+            elif unknown and gate.undisturbed:
+                self._remember(lease, frames, taken())
+            elif last and self._resources.sole(lease):
+                self._remember(lease, lease.batch, taken())
 
     def _known(self, lease: Lease, frames: int) -> bool:
         """True when there is nothing to learn: as much was seen, here or in an earlier run."""
@@ -79,5 +82,5 @@ class Watch:
         if lease.device != self._request.device or (taken <= self._told and frames <= self._most):
             return
         self._told = max(taken, self._told)
-        self._measured.remember_memory(self._request.job, frames or lease.batch, self._request.pixels, taken)
+        self._measured.remember_memory(self._request.job, frames, self._request.pixels, taken)
         self._most = max(self._most, frames)

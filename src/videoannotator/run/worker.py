@@ -231,14 +231,14 @@ class Worker:
         self._context.tell = self._told
         return make_pipeline(self.planned, self._context)
 
-    def _calling(self, frames: int) -> AbstractContextManager[None]:
-        return self._watch.calling(self._lease, self._holder, frames)
+    def _calling(self, frames: int, alone: bool) -> AbstractContextManager[None]:
+        return self._watch.calling(self._lease, self._holder, frames, alone)
 
     def _moved(self, device: str) -> None:
         self._lease = self._resources.move(self._lease, device)
 
     def _taken_apart(self) -> int | None:
-        made = self._calls.pipeline
+        made = self._calls.made
         return made.taken if isinstance(made, IsolatedPipeline) else None
 
     @property
