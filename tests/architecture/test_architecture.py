@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 PUBLIC = set(
     """
     Annotator ArrayOf Ascending Audio AudioInfo AudioTrack Catalog Comparison Context Coverage Detection Dtype Event
-    Face Failed Failure Finished Format FormatSpec FrameBatch FrameClock Frames MediaInfo ModelSpec Notice
+    Face Failed Failure Finished Format FormatSpec FrameBatch FrameClock Frames MediaInfo MemoryNeed ModelSpec Notice
     Output Pipeline PipelineDone PipelineResult PipelineSpec Plan Progress Provenance Range Result RowsReady Shot
     Signal SpeakerTurn SpeechRegion Table TimeSpan Unit Utterance VideoAnnotatorError VideoInfo Word catalog compare
     hookimpl probe read release rerun row

@@ -18,8 +18,8 @@ import videoannotator as va
 from videoannotator.discover.catalog import Catalog
 from videoannotator.errors import ConfigError, PluginLoadError
 from videoannotator.run import segments
-from videoannotator.run.loaded import LoadedModels
 from videoannotator.run.plan import Plan
+from videoannotator.run.resources import ResourceManager
 from videoannotator.shell.main import main
 from videoannotator.testing.clips import write_clip
 from videoannotator.testing.contract import catalog_of, check_pipeline
@@ -225,8 +225,8 @@ def test_a_killed_fast_run_goes_on_as_fast(clip: Path, monkeypatch: pytest.Monke
 def test_a_model_that_was_built_for_one_is_not_given_to_the_other(clip: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.bin"
     weights.write_bytes(b"0")
-    models = LoadedModels()
-    settings: dict[str, Any] = {"config": {"thirds": {"weights": str(weights)}}, "cache": False, "models": models}
+    resources = ResourceManager()
+    settings: dict[str, Any] = {"config": {"thirds": {"weights": str(weights)}}, "cache": False, "resources": resources}
     with va.Annotator(["thirds"], catalog=MINE, **settings) as keeps:
         keeps.annotate(clip, progress=False)
         fast = annotate(clip, ["thirds"], precision="fast", **settings)
