@@ -82,6 +82,8 @@ def test_a_file_without_sound_says_what_to_do(command: Command, clip: Path) -> N
         (("annotate", "CLIP", *NAMED, "--set", "listens.x=2"), "not among the pipelines that run"),
         (("annotate", "CLIP", *NAMED, "--config", "absent.toml"), "absent.toml: cannot be read"),
         (("annotate", "CLIP", *NAMED, "--device", "gpu"), "no device 'gpu'"),
+        (("annotate", "CLIP", *NAMED, "--device", "cpu,auto"), "give 'auto' alone"),
+        (("annotate", "CLIP", *NAMED, "--wait", "-1"), "lease_timeout is a number of seconds, 0 or more, got -1"),
         (("annotate", "CLIP", *NAMED, "--start", "2", "--end", "1"), "--start must be before --end"),
         (("annotate", "CLIP", *NAMED, "--fromat", "csv"), "--format"),
         (("annotate", "absent.mp4", *NAMED), "no such file: absent.mp4"),

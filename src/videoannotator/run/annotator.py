@@ -148,7 +148,7 @@ class Annotator:
     ) -> Plan:
         """What a run would do: pipelines, order, frames, models, memory, time, what the cache has. Print it.
 
-        Nothing is loaded or fetched. The file is read once for its hash, unless that is remembered.
+        Nothing is loaded or fetched. Where results are kept, the file is read for its hash, unless that is remembered.
         ``start``, ``end``: seconds on the file's clock. ``spans``: several stretches, ``[(0, 10), (60, 70)]``, instead.
         Raises `MediaError` and `DataError`.
         """
@@ -174,7 +174,7 @@ class Annotator:
     def _marked(self, plan: Plan) -> Iterator[PlannedPipeline]:
         """The pipelines of a plan, told which of them the cache has."""
         keys = {}
-        if self._cache is not None:
+        if self._cache is not None and self._cache.folder.is_dir():  # where nothing was ever kept, no hash is needed
             keys = keys_of(plan, media_sha256(Path(plan.media.path)), attrs.evolve(self._store, download=False))
         for planned in plan.pipelines:
             key = keys.get(planned.name)

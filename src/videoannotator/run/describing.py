@@ -34,7 +34,8 @@ def described(plan: Plan) -> list[str]:
         if planned.cached:
             lines.append("   from the cache: not computed again")
         elif not planned.problem:
-            lines.append(f"   memory {_memory(request)}, batches of {request.batch}")
+            batches = f", batches of {request.batch}" if planned.frames else ""
+            lines.append(f"   memory {_memory(request)}{batches}")
         if request.note:
             lines.append(f"   note: {request.note}")
         if planned.problem:

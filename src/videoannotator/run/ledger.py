@@ -1,11 +1,12 @@
 """Who holds what of a machine's devices, and who waits: one book for every process of a user on this machine.
 
 The book is a file of JSON, changed only under a file lock. What belongs to a process that is gone does not count, so
-nothing has to be tidied up after one that was killed. It lies in the runtime folder, which no two machines share.
+nothing has to be tidied up after one that was killed. It lies where no two machines share files.
 """
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import os
@@ -22,7 +23,6 @@ from typing import Any
 import attrs
 import psutil
 from filelock import FileLock
-from platformdirs import user_runtime_path
 
 from videoannotator.data.convert import structure, unstructure
 from videoannotator.errors import DataError
@@ -164,9 +164,15 @@ class Ledger:
 
 
 def ledger_folder() -> Path:
-    """Where the book of this user and machine lies."""
+    """Where the book of this user and machine lies: ``VIDEOANNOTATOR_RUNTIME``, or where such files belong."""
     chosen = os.environ.get("VIDEOANNOTATOR_RUNTIME")
-    return Path(chosen) if chosen else user_runtime_path("videoannotator", appauthor=False)
+    if chosen:
+        return Path(chosen)
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    if session and Path(session).is_dir():
+        return Path(session) / "videoannotator"
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    return Path(tempfile.gettempdir()) / f"videoannotator-{user}"
 
 
 def new_owner() -> str:

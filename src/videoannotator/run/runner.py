@@ -42,7 +42,7 @@ from videoannotator.run.provenance import provenance_of
 from videoannotator.run.resources import Lease, ResourceManager, shared_resources
 from videoannotator.run.worker import Surroundings, Worker
 
-__all__ = ["Run"]
+__all__ = ["Run", "time_left"]
 
 _EVENTS = 64
 _POLL = 0.1
@@ -282,7 +282,7 @@ class Run:
         elapsed = time.perf_counter() - self._began - self.control.held
         behind = min((w.fraction for w in running if w.planned.frames and not w.done), default=fraction)
         frames = sum(feeder.decoded for feeder in self._feeders)
-        eta = _time_left(fraction, elapsed, self.plan.seconds)
+        eta = time_left(fraction, elapsed, self.plan.seconds)
         return Progress(fraction, frames, behind * self.plan.duration, self.plan.duration, eta)
 
     def _result(self) -> Result:
@@ -295,7 +295,7 @@ class Run:
         )
 
 
-def _time_left(fraction: float, elapsed: float, planned: float | None) -> float | None:
+def time_left(fraction: float, elapsed: float, planned: float | None) -> float | None:
     """Seconds: at first as earlier runs tell, and the further this one is, the more by its own pace."""
     pace = elapsed / fraction if fraction > 0 else None
     if pace is None or planned is None:

@@ -60,6 +60,7 @@ def annotate(
     isolate: Names = (),
     precision: Precise = "exact",
     no_cache: Annotated[bool, Parameter(group=WHAT, negative="", show_default=False)] = False,
+    wait: Annotated[float, Parameter(group=WHAT)] = 3600.0,
     out: Annotated[Path, Parameter(group=OUT)] = Path("annotations"),
     formats: Formats = (),
     sheet: Annotated[bool, Parameter(group=OUT, negative="", show_default=False)] = False,
@@ -78,7 +79,7 @@ def annotate(
     set_
         One setting, PIPELINE.KEY=VALUE; may be repeated, and wins over the file.
     device
-        auto, cpu, cuda, cuda:1, mps.
+        auto, cpu, cuda, cuda:1, mps, or several of these, separated by commas.
     start
         Where to begin, in seconds.
     end
@@ -92,6 +93,8 @@ def annotate(
         that differ a little.
     no_cache
         Compute everything anew, and keep nothing.
+    wait
+        Seconds that a pipeline waits, at most, for memory of a device that others hold.
     out
         The folder to write into; made when it does not exist.
     formats
@@ -113,6 +116,7 @@ def annotate(
         cache=not no_cache,
         isolate=isolate,
         precision=precision,
+        wait=wait,
     )
     return annotate_files(videos, request, out, formats, sheet=sheet)
 
@@ -145,7 +149,7 @@ def plan(
     set_
         One setting, PIPELINE.KEY=VALUE; may be repeated.
     device
-        auto, cpu, cuda, cuda:1, mps.
+        auto, cpu, cuda, cuda:1, mps, or several of these, separated by commas.
     start
         Where to begin, in seconds.
     end

@@ -27,7 +27,7 @@ class Request:
 
     ``named``: pipelines by name, None when none was named. ``start``, ``end``: seconds, None for the file's own.
     ``cache``: whether results may be taken from the cache, and are kept there. ``isolate``: pipelines to be run in
-    processes of their own. ``precision``: asked of all pipelines.
+    processes of their own. ``precision``: asked of all pipelines. ``wait``: seconds for a device, at most.
     """
 
     named: tuple[str, ...] | None
@@ -40,6 +40,7 @@ class Request:
     cache: bool = True
     isolate: tuple[str, ...] = ()
     precision: Precision = "exact"
+    wait: float = 3600.0
 
     @classmethod
     def of(
@@ -55,6 +56,7 @@ class Request:
         cache: bool = True,
         isolate: Sequence[str] = (),
         precision: Precision = "exact",
+        wait: float = 3600.0,
     ) -> Request:
         """From the options of the command. Raises `UsageError` and `ConfigError`."""
         named = comma_list(pipelines)
@@ -76,6 +78,7 @@ class Request:
             cache,
             tuple(comma_list(isolate)),
             precision,
+            wait,
         )
 
     def choose(self, catalog: Catalog) -> Choice:
@@ -103,9 +106,10 @@ class Request:
         return Annotator(
             list(choice.names),
             config=settings,
-            device=self.device,
+            device=comma_list([self.device]),
             download=fetch,
             cache=self.cache,
             isolation=dict.fromkeys(self.isolate, "process"),
             precision=self.precision,
+            lease_timeout=self.wait,
         )

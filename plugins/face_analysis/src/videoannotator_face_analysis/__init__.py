@@ -19,6 +19,7 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
             config="videoannotator_face_analysis.config:FaceAnalysisConfig",
             licence="MIT",
             batch=4,
+            memory=va.MemoryNeed(fixed=490_000_000, per_pixel=65),  # of the processor
             models=(
                 va.ModelSpec(
                     name="centerface",

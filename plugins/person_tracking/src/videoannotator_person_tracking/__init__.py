@@ -26,6 +26,7 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
             licence=_LICENCE,
             accelerators=("cuda", "mps"),
             batch=8,
+            memory=va.MemoryNeed(fixed=1_150_000_000, per_pixel=30),  # of the processor
             models=(
                 va.ModelSpec(
                     name="yolo11n-pose.pt",

@@ -18,5 +18,6 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
             pipeline="videoannotator_scene_detection.pipeline:SceneDetection",
             config="videoannotator_scene_detection.config:SceneDetectionConfig",
             licence="MIT",
+            memory=va.MemoryNeed(fixed=215_000_000, per_pixel=8),  # of the processor
         )
     ]

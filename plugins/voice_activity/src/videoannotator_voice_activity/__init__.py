@@ -18,6 +18,7 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
             pipeline="videoannotator_voice_activity.pipeline:VoiceActivity",
             config="videoannotator_voice_activity.config:VoiceActivityConfig",
             licence="MIT",
+            memory=va.MemoryNeed(fixed=210_000_000),  # of the processor
             models=(
                 va.ModelSpec(
                     name="silero_vad_6.2",
