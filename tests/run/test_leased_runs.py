@@ -207,6 +207,28 @@ def test_waiting_in_vain_is_a_failure_that_says_who_has_it(clip: Path, files: li
     assert len(result["a"].x) == 0
 
 
+def test_waiting_is_said_and_goes_on_when_there_is_room(
+    clip: Path, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = catalog(spec("a", memory=declared(30, 0)))
+    resources = machine({"cuda:0": SimulatedMemory(40)})
+    CARDS["cuda:0"].others = 20
+    with annotator(found, resources, {"a": {"weights": files[0]}}) as one:
+        said = []
+        for event in one.stream(clip):
+            if isinstance(event, va.Notice):
+                said.append(event.message)
+                CARDS["cuda:0"].others = 0
+            if isinstance(event, va.Finished):
+                assert whole(event.result, "a")
+                assert event.result.provenance.pipelines[0].notices == (), "no number depends on it"
+        assert "waits for room: a needs 30 bytes of cuda:0" in said[0]
+        CARDS["cuda:0"].others = 20
+        threading.Timer(1.5, lambda: setattr(CARDS["cuda:0"], "others", 0)).start()
+        one.annotate(clip)
+    assert "a: waits for room" in capsys.readouterr().err
+
+
 def test_waiting_for_a_device_can_be_cancelled(clip: Path, files: list[str]) -> None:
     found = catalog(spec("a", memory=declared(30, 0)))
     resources = machine({"cuda:0": SimulatedMemory(40)})

@@ -23,7 +23,7 @@ from videoannotator.run.cache import ResultCache
 from videoannotator.run.control import Control
 from videoannotator.run.devices import DeviceOption, check
 from videoannotator.run.estimating import estimated_seconds
-from videoannotator.run.events import Event, Failed, Finished, Progress
+from videoannotator.run.events import Event, Failed, Finished, Notice, Progress
 from videoannotator.run.identity import media_sha256
 from videoannotator.run.isolation.choice import IsolationOption, isolation_of
 from videoannotator.run.keys import keys_of
@@ -233,6 +233,8 @@ class Annotator:
             for event in events:
                 if isinstance(event, Progress):
                     bar.show(event)
+                elif isinstance(event, Notice):
+                    bar.tell(f"{event.pipeline}: {event.message}")
                 elif isinstance(event, Failed) and on_error == "raise":
                     events.close()  # type: ignore[attr-defined]  # a generator; stops every thread of the run
                     raise PipelineError(event.failure)

@@ -47,7 +47,10 @@ class PipelineDone:
 
 @attrs.frozen
 class Notice:
-    """Something happened that may be seen in the numbers: a smaller batch, another device. Nothing is missing."""
+    """Something happened that may be seen in the numbers, or in the time: a smaller batch, another device, waiting.
+
+    Nothing is missing.
+    """
 
     pipeline: str
     message: str

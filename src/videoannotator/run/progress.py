@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +39,11 @@ class Bar:
             self._bar.set_postfix_str(
                 f"{progress.seconds:.1f} of {progress.duration:.1f} s, {progress.frames} frames{left}"
             )
+
+    def tell(self, text: str) -> None:
+        """Write a line above the bar, where there is one."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
 
     def __enter__(self) -> Self:
         return self

@@ -7,13 +7,14 @@ the same run, so no two runs can wait for each other.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from types import TracebackType
+from typing import Self
 
 import attrs
 
@@ -23,10 +24,9 @@ from videoannotator.run.gate import Gate
 from videoannotator.run.ledger import Book, Holding, Ledger, Waiting, ledger_folder, new_owner, process_of
 from videoannotator.run.loaded import LoadedModels
 
-__all__ = ["Lease", "Request", "ResourceManager", "gigabytes", "release", "shared_resources"]
+__all__ = ["Lease", "Request", "ResourceManager", "Turn", "gigabytes", "release", "shared_resources"]
 
-_log = logging.getLogger(__name__)
-_LOOK = 0.1
+LOOK = 0.1
 """Seconds between two looks at what other processes have given back."""
 
 
@@ -115,6 +115,10 @@ class ResourceManager:
         with self._changed:
             return self._gates.setdefault(device, Gate())
 
+    def turn(self, requests: Sequence[Request]) -> Turn:
+        """A place among those who wait for devices, for as many of ``requests`` as there will be room for."""
+        return Turn(self, requests)
+
     def lease(
         self, requests: Sequence[Request], *, timeout: float, check: Callable[[], None] = lambda: None
     ) -> dict[str, Lease]:
@@ -123,38 +127,33 @@ class ResourceManager:
         Waits for the first, ``timeout`` seconds at most. ``check`` is called while waiting and may raise, to give up.
         Raises `LeaseTimeout`. Give each back with `give_back`, and ask for the rest when all are.
         """
-        asker, since, until = uuid.uuid4().hex, time.time(), time.monotonic() + timeout
-        try:
+        with self.turn(requests) as turn:
             while True:
                 check()
-                with self._changed:
-                    granted = self._try(requests, asker, since)
-                    if granted:
-                        return granted
-                    left = until - time.monotonic()
-                    if left <= 0:
-                        raise LeaseTimeout(self._who(requests, timeout))
-                    self._changed.wait(min(_LOOK, left))
-        except BaseException:
-            with self._changed, self._ledger.open() as book:
-                self._wait(book, asker, ())
-            raise
+                granted = turn.take(max(0.0, min(LOOK, timeout - turn.waited)))
+                if granted:
+                    return granted
+                if turn.waited >= timeout:
+                    raise turn.late(timeout)
 
     def give_back(self, lease: Lease) -> None:
         """Its holder needs it no more. More than once is once."""
         with self._changed:
+            if lease.number not in self._leases:
+                return
+        self.machine.empty(lease.device)  # what a library keeps for later is somebody else's now
+        with self._changed:
             if self._leases.pop(lease.number, None) is None:
                 return
-            self.machine.empty(lease.device)  # what a library keeps for later is somebody else's now
             with self._ledger.open() as book:
                 self._show(book)
             self._changed.notify_all()
 
     def move(self, lease: Lease, device: str) -> Lease:
         """Its holder goes on, on another device, at once: a last resort does not wait. It takes there what it takes."""
+        moved = attrs.evolve(lease, device=device, memory=None, dtypes=("float32",), number=uuid.uuid4().hex)
+        self.give_back(lease)
         with self._changed:
-            self.give_back(lease)
-            moved = attrs.evolve(lease, device=device, memory=None, dtypes=("float32",), number=uuid.uuid4().hex)
             self._leases[moved.number] = moved
             with self._ledger.open() as book:
                 self._show(book)
@@ -240,11 +239,10 @@ class ResourceManager:
             self._identities[device] = self.machine.identity(device)
         return self._identities[device]
 
-    def _who(self, requests: Sequence[Request], timeout: float) -> str:
-        """What was waited for in vain, and who has it."""
+    def _who(self, requests: Sequence[Request]) -> str:
+        """What is waited for, and who has it."""
         with self._ledger.open() as book:
-            said = [self._of(request, book) for request in requests]
-        return f"no room within {timeout:g} s: {'; '.join(said)}. Run fewer at once, or set lease_timeout higher"
+            return "; ".join(self._of(request, book) for request in requests)
 
     def _of(self, request: Request, book: Book) -> str:
         place, device = self._identity(request.device), request.device
@@ -259,6 +257,53 @@ class ResourceManager:
         told = "" if memory is None or room is None else f", {gigabytes(memory.total)} in all, {gigabytes(room)} left"
         needs = f"needs {gigabytes(request.memory)} of" if request.memory is not None else "needs"
         return f"{request.name} {needs} {device}{told}, held by {', '.join(held) or 'other programs'}"
+
+
+class Turn:
+    """A place among those who wait for devices; held until the block ends, or until leases were taken.
+
+    >>> with manager.turn(requests) as turn:  # doctest: +SKIP
+    ...     while not (leases := turn.take(0.1)):
+    ...         print(turn.waited, turn)
+    """
+
+    def __init__(self, manager: ResourceManager, requests: Sequence[Request]) -> None:
+        self._manager = manager
+        self._requests = requests
+        self._asker = uuid.uuid4().hex
+        self._since = time.time()
+        self._began = time.monotonic()
+
+    @property
+    def waited(self) -> float:
+        """Seconds."""
+        return time.monotonic() - self._began
+
+    def take(self, seconds: float) -> dict[str, Lease]:
+        """Leases by name of pipeline, for those there is room for; none when there is room for none in ``seconds``."""
+        changed = self._manager._changed
+        with changed:
+            granted = self._manager._try(self._requests, self._asker, self._since)
+            if not granted and seconds > 0:
+                changed.wait(seconds)
+                granted = self._manager._try(self._requests, self._asker, self._since)
+            return granted
+
+    def late(self, timeout: float) -> LeaseTimeout:
+        """The error to raise when that was too long."""
+        return LeaseTimeout(f"no room within {timeout:g} s: {self}. Run fewer at once, or set lease_timeout higher")
+
+    def __str__(self) -> str:
+        return self._manager._who(self._requests)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._manager._changed, self._manager._ledger.open() as book:
+            self._manager._wait(book, self._asker, ())
 
 
 def gigabytes(size: int) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from videoannotator.errors import CancelledError, LeaseTimeout
 from videoannotator.run.cache import Entry, ResultCache, Stored
 from videoannotator.run.control import Control, put
 from videoannotator.run.estimating import learn
-from videoannotator.run.events import Event, Failed, Finished, PipelineDone, Progress, RowsReady
+from videoannotator.run.events import Event, Failed, Finished, Notice, PipelineDone, Progress, RowsReady
 from videoannotator.run.failing import skipped
 from videoannotator.run.feeding import Feeder
 from videoannotator.run.identity import media_sha256
@@ -39,7 +39,7 @@ from videoannotator.run.keys import keys_of
 from videoannotator.run.measured import Measured
 from videoannotator.run.plan import Plan, PlannedPipeline
 from videoannotator.run.provenance import provenance_of
-from videoannotator.run.resources import Lease, ResourceManager, shared_resources
+from videoannotator.run.resources import LOOK, Lease, ResourceManager, shared_resources
 from videoannotator.run.worker import Surroundings, Worker
 
 __all__ = ["Run", "time_left"]
@@ -47,6 +47,8 @@ __all__ = ["Run", "time_left"]
 _EVENTS = 64
 _POLL = 0.1
 _PROGRESS_EVERY = 0.1
+_PATIENCE = 1.0
+"""Seconds of waiting for a device that nobody needs to be told of."""
 
 
 class Run:
@@ -121,8 +123,7 @@ class Run:
         todo.sort(key=lambda planned: self.plan.names.index(planned.name))
         while todo:  # what does not fit on a device side by side takes turns
             try:
-                requests = [planned.request for planned in todo]
-                leases = self.resources.lease(requests, timeout=self.lease_timeout, check=self.control.check)
+                leases = yield from self._leased(todo)
             except LeaseTimeout as error:
                 for planned in todo:
                     problem = Failure("lease_timeout", str(error), pipeline=planned.name)
@@ -134,6 +135,19 @@ class Run:
                 for lease in leases.values():
                     self.resources.give_back(lease)
             todo = [planned for planned in todo if planned.name not in leases]
+
+    def _leased(self, todo: Sequence[PlannedPipeline]) -> Generator[Event, None, dict[str, Lease]]:
+        """Leases for some of them; says so when it has to wait. Raises `LeaseTimeout`."""
+        told = False
+        with self.resources.turn([planned.request for planned in todo]) as turn:
+            while not (leases := turn.take(max(0.0, min(LOOK, self.lease_timeout - turn.waited)))):
+                self.control.check()
+                if turn.waited >= self.lease_timeout:
+                    raise turn.late(self.lease_timeout)
+                if turn.waited > _PATIENCE and not told:
+                    told = True
+                    yield Notice(todo[0].name, f"waits for room: {turn}")
+        return leases
 
     def _skipped(self, planned: PlannedPipeline, problem: Failure) -> Iterator[Event]:
         self._results[planned.name] = skipped(planned, problem)
