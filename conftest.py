@@ -30,9 +30,10 @@ def assets() -> Path:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test finds results of another, or of whoever runs the tests, and none leaves any in their cache."""
+    """No test finds results or plugins of another, or of whoever runs the tests, and none leaves any."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("VIDEOANNOTATOR_CACHE", str(folder))
+    monkeypatch.setenv("VIDEOANNOTATOR_PLUGINS", str(folder / "plugins"))
     return folder
 
 

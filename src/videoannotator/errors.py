@@ -11,6 +11,7 @@
     ├── DataError (ValueError)        a value whose type, shape or range is wrong
     ├── PluginError                   something about plugins
     │   ├── PluginLoadError           a plugin could not be imported or declares nonsense
+    │   ├── PluginInstallError        a plugin could not be installed in an environment of its own
     │   ├── NameClashError            two plugins publish the same name
     │   ├── UnknownPipelineError      no installed plugin publishes that pipeline
     │   └── UnknownFormatError        no installed plugin publishes that format
@@ -69,6 +70,7 @@ __all__ = [
     "PipelineHung",
     "PlanError",
     "PluginError",
+    "PluginInstallError",
     "PluginLoadError",
     "RefusedMediaError",
     "UnknownFormatError",
@@ -124,6 +126,10 @@ class PluginError(VideoAnnotatorError):
 
 class PluginLoadError(PluginError):
     """A plugin could not be imported, or declares something that is not so."""
+
+
+class PluginInstallError(PluginError):
+    """A plugin could not be installed in an environment of its own. Nothing of it is left."""
 
 
 class NameClashError(PluginError):

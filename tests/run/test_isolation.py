@@ -24,6 +24,7 @@ from videoannotator.data.frames import AudioTrack, FrameBatch
 from videoannotator.data.outcome import Coverage, Failure
 from videoannotator.data.result import PipelineResult
 from videoannotator.discover.config import config_of
+from videoannotator.discover.packing import pack_spec, unpack_spec
 from videoannotator.discover.specs import load
 from videoannotator.errors import (
     CancelledError,
@@ -36,7 +37,7 @@ from videoannotator.errors import (
 )
 from videoannotator.run.isolation import memory
 from videoannotator.run.isolation.proxy import IsolatedPipeline, PipelineProcessError
-from videoannotator.run.isolation.wire import pack_media, pack_spec, unpack_media, unpack_spec
+from videoannotator.run.isolation.wire import pack_media, unpack_media
 from videoannotator.testing.clips import write_clip
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups of POSIX")

@@ -97,8 +97,10 @@ class PipelineRecord:
     ``seconds``: time spent inside the pipeline. ``plugin``: the distribution that publishes it.
     ``device``, ``dtype``, ``batch``, ``threads``: how it computed at last. ``notices``: what happened on the way and
     may be seen in the numbers (moved to the CPU, batch halved). ``cached``: taken from the cache; all else tells of the
-    run that filled it. ``isolation``: ``"process"`` when it ran in a process of its own. ``precision``: in which it
-    computed, ``"exact"`` also where fast was asked of one that has no fast mode.
+    run that filled it. ``precision``: in which it computed, ``"exact"`` also where fast was asked of one that has no
+    fast mode.
+    ``isolation``: ``"process"`` when it ran in a process of its own, ``"environment"`` when in an environment of its
+    own; then ``libraries`` has the versions of what its plugin requires there.
     """
 
     name: str
@@ -117,6 +119,7 @@ class PipelineRecord:
     cached: bool = False
     isolation: str = ""
     precision: Precision = "exact"
+    libraries: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen

@@ -3,13 +3,15 @@
 Loading is isolated: a plugin that cannot be imported, or declares nonsense, is listed in `Catalog.broken` with
 its reason and the others work. Two things raise, since going on would mean guessing: two plugins that publish
 the same name, and a plugin that implements a hook that does not exist (a misspelt one).
+
+A plugin in an environment of its own is not loaded: what it publishes was written down when it was installed.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, distributions
 from typing import Any
 
@@ -17,14 +19,32 @@ import attrs
 import pluggy
 
 from videoannotator.discover import hooks
+from videoannotator.discover.environments import DescribedPipeline, Environment, environments
 from videoannotator.discover.known import how_to_install
+from videoannotator.discover.models import ModelStore
 from videoannotator.discover.specs import FormatSpec, PipelineSpec
 from videoannotator.errors import NameClashError, PluginLoadError, UnknownFormatError, UnknownPipelineError, nearest
 
-__all__ = ["BLOCK_VARIABLE", "BrokenPlugin", "Catalog", "FormatEntry", "PipelineEntry", "catalog"]
+__all__ = [
+    "BLOCK_VARIABLE",
+    "BrokenPlugin",
+    "Catalog",
+    "FormatEntry",
+    "PipelineEntry",
+    "Plugin",
+    "catalog",
+    "entries_of",
+    "installed_here",
+    "normal_name",
+    "plugins_here",
+    "refuse_clash",
+]
 
 BLOCK_VARIABLE = "VIDEOANNOTATOR_BLOCK_PLUGINS"
-"""Environment variable: plugins not to load, by entry point or distribution name, separated by commas."""
+"""Environment variable: plugins not to load, by entry point or distribution name, separated by commas.
+
+It speaks of those installed here; ``isolated:NAME`` of one in an environment of its own.
+"""
 
 
 @attrs.frozen
@@ -39,10 +59,32 @@ class Plugin:
 
 @attrs.frozen
 class PipelineEntry:
-    """A pipeline and the plugin that publishes it."""
+    """A pipeline and the plugin that publishes it.
+
+    ``environment``: where it lives; None for this one. ``described``: what that environment told of it.
+    """
 
     spec: PipelineSpec
     plugin: Plugin
+    environment: Environment | None = None
+    described: DescribedPipeline | None = attrs.field(default=None, repr=False)
+
+    @property
+    def importable(self) -> Mapping[str, str] | None:
+        """`PipelineSpec.gives`, where these classes may be imported here; None for another environment's."""
+        return self.spec.gives if self.environment is None else None
+
+    @property
+    def libraries(self) -> dict[str, str]:
+        """Versions of what its plugin requires in an environment of its own; empty in this one."""
+        if self.environment is None:
+            return {}
+        plugins = self.environment.description.plugins
+        return next((dict(p.libraries) for p in plugins if p.name == self.plugin.name), {})
+
+    def models(self, store: ModelStore) -> ModelStore:
+        """``store``, as this pipeline sees it: weights that come inside packages are those of its environment."""
+        return store if self.described is None else attrs.evolve(store, places=self.described.files)
 
 
 @attrs.frozen
@@ -94,10 +136,11 @@ class Catalog:
 
 def _blocked(block: Iterable[str]) -> set[str]:
     named = [*block, *os.environ.get(BLOCK_VARIABLE, "").split(",")]
-    return {_normal(name) for name in named if name.strip()}
+    return {normal_name(name) for name in named if name.strip()}
 
 
-def _normal(name: str) -> str:
+def normal_name(name: str) -> str:
+    """The name of a distribution as package indexes compare it."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
@@ -128,18 +171,57 @@ def _entry_points() -> list[tuple[EntryPoint, Plugin]]:
 
 
 def catalog(block: Iterable[str] = ()) -> Catalog:
-    """List what is installed, without importing any pipeline's code.
+    """List what is installed, here and in environments of plugins' own, without importing any pipeline's code.
 
     ``block``: plugins not to load, by entry point or distribution name; `BLOCK_VARIABLE` adds to them.
     Raises `NameClashError` and, for a misspelt hook, `PluginLoadError`.
     """
+    blocked = _blocked(block)
+    here = installed_here(block)
+    pipelines, broken = dict(here.pipelines), list(here.broken)
+    for found in environments():
+        if not isinstance(found, Environment):
+            if not _is_blocked(blocked, found.name):
+                broken.append(BrokenPlugin(Plugin(found.name, found.name, "unknown"), found.reason))
+            continue
+        problem = found.problem()
+        for plugin, entries in entries_of(found):
+            if _is_blocked(blocked, found.name, plugin.name, plugin.distribution):
+                continue
+            if problem is not None:
+                broken.append(BrokenPlugin(plugin, problem))
+                continue
+            for entry in entries:
+                refuse_clash(entry, pipelines)
+                pipelines[entry.spec.name] = entry
+    return Catalog(dict(sorted(pipelines.items())), here.formats, tuple(broken))
+
+
+def _is_blocked(blocked: set[str], *names: str) -> bool:
+    return any(normal_name(f"isolated:{name}") in blocked for name in names)
+
+
+def entries_of(found: Environment) -> Iterator[tuple[Plugin, list[PipelineEntry]]]:
+    """The plugins of an environment, each with its pipelines."""
+    for told in found.description.plugins:
+        plugin = Plugin(told.name, told.distribution, told.version, told.missing)
+        yield plugin, [PipelineEntry(d.unpacked(), plugin, found, d) for d in told.pipelines]
+
+
+def plugins_here() -> list[Plugin]:
+    """The plugins of this environment, by the names they are installed under; none is loaded."""
+    return [plugin for _, plugin in _entry_points()]
+
+
+def installed_here(block: Iterable[str] = ()) -> Catalog:
+    """What is installed in the environment of this interpreter; see `catalog`."""
     blocked = _blocked(block)
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
     broken: list[BrokenPlugin] = []
     loaded: list[tuple[Any, Plugin]] = []
     for entry, plugin in _entry_points():
-        if blocked & {_normal(plugin.name), _normal(plugin.distribution)}:
+        if blocked & {normal_name(plugin.name), normal_name(plugin.distribution)}:
             continue
         try:
             module = entry.load()
@@ -160,11 +242,13 @@ def catalog(block: Iterable[str] = ()) -> Catalog:
             broken.append(BrokenPlugin(plugin, _reason(error)))
             continue
         for spec in specs:
-            _refuse_clash("pipeline", spec.name, pipelines, plugin)
-            pipelines[spec.name] = PipelineEntry(spec, plugin)
+            pipeline = PipelineEntry(spec, plugin)
+            refuse_clash(pipeline, pipelines)
+            pipelines[spec.name] = pipeline
         for kind in kinds:
-            _refuse_clash("format", kind.name, formats, plugin)
-            formats[kind.name] = FormatEntry(kind, plugin)
+            file_format = FormatEntry(kind, plugin)
+            refuse_clash(file_format, formats)
+            formats[kind.name] = file_format
     return Catalog(dict(sorted(pipelines.items())), dict(sorted(formats.items())), tuple(broken))
 
 
@@ -194,10 +278,34 @@ def _refuse_misspelt(manager: pluggy.PluginManager) -> None:
         ) from error
 
 
-def _refuse_clash(what: str, name: str, taken: Mapping[str, Any], plugin: Plugin) -> None:
-    if name in taken:
-        first = taken[name].plugin
-        raise NameClashError(
-            f"two plugins publish the {what} {name!r}: {first.distribution} {first.version} and {plugin.distribution} "
-            f"{plugin.version}. Uninstall one, or block it: {BLOCK_VARIABLE}={plugin.distribution}"
-        )
+def refuse_clash(entry: PipelineEntry | FormatEntry, taken: Mapping[str, PipelineEntry | FormatEntry]) -> None:
+    """Raise `NameClashError`, with the ways out of it, when what ``entry`` publishes is ``taken``."""
+    name = entry.spec.name
+    if name not in taken:
+        return
+    what = "pipeline" if isinstance(entry, PipelineEntry) else "format"
+    first, second = _place(taken[name]), _place(entry)
+    raise NameClashError(
+        f"two plugins publish the {what} {name!r}: {first.named} and {second.named}. Uninstall one "
+        f"({first.remove}; or {second.remove}), or block it: {BLOCK_VARIABLE}={second.block}"
+    )
+
+
+@attrs.frozen
+class _Place:
+    """How to speak of a plugin. ``remove``: the command that does. ``block``: what to put into `BLOCK_VARIABLE`."""
+
+    named: str
+    remove: str
+    block: str
+
+
+def _place(entry: PipelineEntry | FormatEntry) -> _Place:
+    plugin = entry.plugin
+    named = f"{plugin.distribution} {plugin.version}"
+    home = entry.environment if isinstance(entry, PipelineEntry) else None
+    if home is None:
+        return _Place(named, f"pip uninstall {plugin.distribution}", plugin.distribution)
+    return _Place(
+        f"{named} in its own environment", f"videoannotator plugins remove {home.name}", f"isolated:{home.name}"
+    )

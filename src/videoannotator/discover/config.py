@@ -18,6 +18,7 @@ import numpy as np
 from videoannotator.data.columns import Range, Unit
 from videoannotator.data.convert import converter, unstructure
 from videoannotator.data.needs import Audio, Frames, Need, Output
+from videoannotator.discover.environments import DescribedSettings
 from videoannotator.discover.specs import PipelineSpec, load
 from videoannotator.errors import ConfigError, PluginLoadError, VideoAnnotatorError, nearest
 
@@ -173,6 +174,8 @@ def _schema_of(hint: Any) -> dict[str, Any]:
 
 def plain_config(config: Any) -> dict[str, Any]:
     """A config object as plain values, defaults included; empty for a pipeline without settings."""
+    if isinstance(config, DescribedSettings):
+        return config.plain
     plain: dict[str, Any] = {} if config is None else unstructure(config)
     return plain
 

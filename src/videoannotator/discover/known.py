@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["SHIPPED", "how_to_install"]
+__all__ = ["SHIPPED", "how_to_install", "what_to_install"]
 
 SHIPPED: Mapping[str, str] = {
     "face_analysis": "videoannotator-face-analysis",
@@ -21,10 +21,16 @@ def how_to_install(pipeline: str) -> str | None:
 
     In a clone of the repository it names the plugin's folder there: its code belongs to the library's.
     """
+    arguments = what_to_install(pipeline)
+    return None if arguments is None else f"pip install {' '.join(arguments)}"
+
+
+def what_to_install(pipeline: str) -> list[str] | None:
+    """The arguments of ``pip install`` in `how_to_install`."""
     if pipeline not in SHIPPED:
         return None
     clone = Path(__file__).parents[3]
     folder = clone / "plugins" / pipeline
     if folder.is_dir():
-        return f"pip install -c {clone / 'constraints.txt'} -e {folder}"
-    return f"pip install {SHIPPED[pipeline]}"
+        return ["-c", str(clone / "constraints.txt"), "-e", str(folder)]
+    return [SHIPPED[pipeline]]

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
@@ -91,14 +91,18 @@ class ModelStore:
     """Finds weights by name or path.
 
     ``download``: False never fetches; True fetches what a pipeline names and is not gated.
-    ``folder``: where fetched weights are kept.
+    ``folder``: where fetched weights are kept. ``places``: files, by name of the model, that are not looked for: what
+    lies inside packages of another environment.
     """
 
     download: bool = False
     folder: Path = attrs.field(factory=lambda: cache_folder() / "models")
+    places: Mapping[str, str] = attrs.field(factory=dict)
 
     def locate(self, spec: ModelSpec) -> Path:
         """Where the weights of ``spec`` are, or will be once fetched."""
+        if spec.name in self.places:
+            return Path(self.places[spec.name])
         kind, _, rest = spec.source.partition(":")
         if kind == "package":
             package, _, inside = rest.partition("/")

@@ -74,7 +74,7 @@ def _table(folder: Path, entry: TableRecord) -> Table[Any]:
         arrow = parquet.read_table(file, partitioning=None)
         row_class = find_class(entry.row)
         if row_class is None:
-            row_class = made_class(entry.row.rpartition(":")[2].rpartition(".")[2], arrow.schema)
+            row_class = made_class(entry.row, arrow.schema)
         return Table.from_arrow(row_class, arrow)
     except OSError as error:
         raise FormatError(f"{file} could not be read: {error}") from error

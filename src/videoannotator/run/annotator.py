@@ -60,7 +60,8 @@ class Annotator:
     ``catalog``: what to choose from; by default everything installed.
     ``isolation``: ``"process"`` runs every pipeline in a process of its own, ``{"laion_face": "process"}`` those that
     are named: for libraries that crash or never give memory back. The rows are the same. A process that ends by itself,
-    or says nothing for ``isolation_timeout`` seconds, is a `Failure` of its pipeline, and the others go on.
+    or says nothing for ``isolation_timeout`` seconds, is a `Failure` of its pipeline, and the others go on. A pipeline
+    that is installed in an environment of its own always runs in a process of that.
     ``precision``: ``"exact"``: every pipeline gives the numbers its reference tool gives on this device, and on the
     processor the same bits whenever it is done again. ``"fast"``: those that have something faster (a smaller number
     type, another memory layout or engine) may differ from that by a little; the plan says which, and the provenance
@@ -105,11 +106,12 @@ class Annotator:
         self._config = dict(config or {})
         self.left_out: dict[str, str] = {}
         self.pipelines = tuple(dict.fromkeys(pipelines)) if pipelines is not None else self._ready()
-        chosen = [entry.spec.name for entry, _, _ in ordered(self.catalog, self.pipelines, self._config)]
+        entries = {e.spec.name: e for e, _, _ in ordered(self.catalog, self.pipelines, self._config)}
+        chosen = list(entries)
         for name in self._config:
             if name not in chosen and name not in self.left_out:
                 raise ConfigError(f"{name}: settings for a pipeline that does not run{nearest(name, chosen)}")
-        self._isolation = isolation_of(isolation, isolation_timeout, chosen)
+        self._isolation = isolation_of(isolation, isolation_timeout, entries)
         self._precisions = precisions_of(precision, chosen)
         self._user = object()
         self._leave = weakref.finalize(self, self._resources.models.leave, self._user)

@@ -235,10 +235,10 @@ class Entry:
         """What somebody filled it with meanwhile."""
         return self._cache.lookup(self._key)
 
-    def chain(self, pipeline: str, media: str, gives: Mapping[str, str]) -> Chain:
+    def chain(self, pipeline: str, media: str, gives: Mapping[str, str] | None) -> Chain:
         """What an earlier run, that did not end, has left of it; more can be put there.
 
-        ``pipeline``, ``media``: names, for listing. ``gives``: what the pipeline's spec declares.
+        ``pipeline``, ``media``: names, for listing. ``gives``: as in `Chain`.
         """
         note = json.dumps({"pipeline": pipeline, "media": media})
         return Chain(self._parts, gives, {_NOTE: note})

@@ -23,7 +23,7 @@ def described(plan: Plan) -> list[str]:
     lines.append(f"  {_work(plan)}")
     for planned in plan.pipelines:
         spec, request = planned.entry.spec, planned.request
-        apart = f", in a {planned.isolation.kind} of its own" if planned.isolation else ""
+        apart = f", in {planned.isolation}" if planned.isolation else ""
         where = f"{request.device}{_mode(planned)}{apart}"
         lines.append(f"{planned.stage + 1}. {spec.name} {spec.version} ({spec.licence}) on {where}")
         lines.append(f"   reads {', '.join(_need(n) for n in planned.needs) or 'nothing'}")

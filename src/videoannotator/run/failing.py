@@ -9,7 +9,6 @@ from videoannotator.data.outcome import Coverage, Failure
 from videoannotator.data.result import PipelineResult
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
-from videoannotator.discover.specs import load
 from videoannotator.errors import (
     IsolationError,
     MissingDependencyError,
@@ -19,6 +18,7 @@ from videoannotator.errors import (
     PipelineHung,
     PluginLoadError,
 )
+from videoannotator.formats.classes import row_class_of
 from videoannotator.run.devices import is_out_of_memory
 from videoannotator.run.isolation.proxy import PipelineProcessError
 from videoannotator.run.plan import PlannedPipeline
@@ -29,9 +29,9 @@ __all__ = ["empty_tables", "failure_of", "skipped"]
 def empty_tables(planned: PlannedPipeline) -> dict[str, Table[Any]]:
     """An empty table for every output; none for one whose row class cannot be imported."""
     tables = {}
-    for output, path in planned.entry.spec.gives.items():
+    for output in planned.entry.spec.gives:
         try:
-            tables[output] = Table.empty(load(path))
+            tables[output] = Table.empty(row_class_of(planned.entry, output))
         except PluginLoadError:
             continue
     return tables

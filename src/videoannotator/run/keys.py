@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 
 from videoannotator.data.convert import unstructure
 from videoannotator.discover.config import plain_config
+from videoannotator.discover.installed import code_places, hash_of_code
 from videoannotator.discover.models import ModelStore
 from videoannotator.errors import ModelError
 from videoannotator.run.cache import cache_key
@@ -18,22 +16,8 @@ __all__ = ["code_of", "keys_of"]
 
 
 def code_of(pipeline: str) -> str:
-    """A hash of names, sizes and times of the source files of ``"package.module:Class"``; nothing is imported.
-
-    A version number tells published plugins apart; whoever is writing one changes its code between two runs.
-    """
-    top = pipeline.partition(".")[0].partition(":")[0]
-    found = find_spec(top)
-    if found is None:
-        return ""
-    places = list(found.submodule_search_locations or [])
-    files = (file for place in places for file in Path(place).rglob("*.py"))
-    single = [Path(found.origin)] if not places and found.origin else []
-    told = hashlib.sha256()
-    for file in sorted([*files, *single]):
-        stat = file.stat()
-        told.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-    return told.hexdigest()
+    """A hash of the source files of ``"package.module:Class"``; see `hash_of_code`. Empty when it is not here."""
+    return hash_of_code(code_places(pipeline))
 
 
 def keys_of(plan: Plan, media_sha256: str, store: ModelStore) -> dict[str, str]:
@@ -50,7 +34,7 @@ def keys_of(plan: Plan, media_sha256: str, store: ModelStore) -> dict[str, str]:
             weights = _weights(planned, store)
         except ModelError:
             continue
-        spec, plugin = planned.entry.spec, planned.entry.plugin
+        spec, plugin, described = planned.entry.spec, planned.entry.plugin, planned.entry.described
         keys[planned.name] = cache_key(
             videoannotator=version("videoannotator"),
             media=media_sha256,
@@ -58,7 +42,7 @@ def keys_of(plan: Plan, media_sha256: str, store: ModelStore) -> dict[str, str]:
             pipeline=spec.name,
             version=spec.version,
             plugin=[plugin.distribution, plugin.version],
-            code=code_of(spec.pipeline),
+            code=code_of(spec.pipeline) if described is None else hash_of_code(described.code),
             config=plain_config(planned.config),
             precision=planned.precision,
             models=weights,
@@ -70,5 +54,5 @@ def keys_of(plan: Plan, media_sha256: str, store: ModelStore) -> dict[str, str]:
 def _weights(planned: PlannedPipeline, store: ModelStore) -> list[str]:
     if planned.model is None:
         return []
-    file = store.get(planned.model.name, planned.entry.spec.models)
+    file = planned.entry.models(store).get(planned.model.name, planned.entry.spec.models)
     return [file.name, file.sha256]

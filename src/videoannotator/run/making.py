@@ -19,5 +19,6 @@ def make_pipeline(planned: PlannedPipeline, context: Context) -> Pipeline[Any]:
     if apart is None:
         made: Pipeline[Any] = load(spec.pipeline)(planned.config, context)
         return made
+    importable = planned.entry.importable is not None
     settings = None if planned.config is None else plain_config(planned.config)
-    return IsolatedPipeline(spec, settings, context, python=apart.python, timeout=apart.timeout)
+    return IsolatedPipeline(spec, settings, context, python=apart.python, timeout=apart.timeout, importable=importable)

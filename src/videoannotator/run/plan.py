@@ -13,8 +13,9 @@ from videoannotator.data.outcome import Failure, Precision
 from videoannotator.data.time import TimeSpan
 from videoannotator.decode.sampling import frames_in
 from videoannotator.discover.catalog import Catalog, PipelineEntry
-from videoannotator.discover.config import config_of, needs_of
+from videoannotator.discover.config import needs_of
 from videoannotator.discover.models import ModelStore, size_of
+from videoannotator.discover.settings import settings_of
 from videoannotator.errors import DataError, PlanError
 from videoannotator.run.describing import described
 from videoannotator.run.devices import Machine
@@ -187,7 +188,7 @@ def ordered(catalog: Catalog, names: Sequence[str], configs: Mapping[str, Any]) 
         if name in done:
             return done[name][2]
         entry = catalog.pipeline(name)
-        config = config_of(entry.spec, configs.get(name))
+        config = settings_of(entry, configs.get(name))
         before = [
             need.pipeline
             for need in needs_of(entry.spec, config)
@@ -207,6 +208,7 @@ def planned_model(entry: PipelineEntry, config: Any, store: ModelStore) -> Plann
     name = getattr(config, "weights", None)
     if not isinstance(name, str):
         return None
+    store = entry.models(store)
     present = store.present(name, entry.spec.models)
     spec = next((m for m in entry.spec.models if m.name == name), None)
     if spec is None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import platform
-import re
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import version
 from pathlib import Path
 
 import av
 
 from videoannotator.data.outcome import PipelineRecord, Provenance
+from videoannotator.discover.installed import library_versions
 from videoannotator.run.plan import Plan
 
 __all__ = ["provenance_of"]
@@ -30,26 +30,6 @@ def provenance_of(plan: Plan, media_sha256: str, records: Iterable[PipelineRecor
         spans=plan.spans if len(plan.spans) > 1 else (),
         pipelines=records,
         decoder={"av": av.__version__, **{k: ".".join(map(str, v)) for k, v in sorted(av.library_versions.items())}},
-        libraries=_libraries({"videoannotator", *(r.plugin for r in records)}),
+        libraries=library_versions({"videoannotator", *(r.plugin for r in records if not r.libraries)}),
         platform={"system": platform.platform(), "machine": platform.machine(), "python": sys.version.split()[0]},
     )
-
-
-def _libraries(distributions: Iterable[str]) -> dict[str, str]:
-    """Installed versions of these distributions and of what they require directly."""
-    names = set(distributions)
-    for name in tuple(names):
-        try:
-            needed = requires(name) or []
-        except PackageNotFoundError:
-            continue
-        for requirement in needed:
-            if match := re.match(r"[A-Za-z0-9._-]+", requirement):
-                names.add(match.group())
-    versions = {}
-    for name in sorted(names):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions

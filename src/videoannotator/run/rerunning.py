@@ -79,7 +79,8 @@ def _check_weights(record: PipelineRecord, found: Catalog, store: ModelStore) ->
     named: Any = record.config.get("weights")
     if not isinstance(named, str) or not record.models:
         return
-    file = store.get(named, found.pipeline(record.name).spec.models)
+    entry = found.pipeline(record.name)
+    file = entry.models(store).get(named, entry.spec.models)
     if file.sha256 not in {model.sha256 for model in record.models}:
         then = ", ".join(model.sha256[:12] for model in record.models)
         raise ModelMismatchError(

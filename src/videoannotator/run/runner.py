@@ -26,8 +26,8 @@ from videoannotator.data.table import Table
 from videoannotator.decode.passes import DecodePass
 from videoannotator.discover.models import ModelStore
 from videoannotator.discover.pipeline import Context
-from videoannotator.discover.specs import load
 from videoannotator.errors import CancelledError, LeaseTimeout
+from videoannotator.formats.classes import row_class_of
 from videoannotator.run.cache import Entry, ResultCache, Stored
 from videoannotator.run.control import Control, put
 from videoannotator.run.estimating import learn
@@ -162,7 +162,7 @@ class Run:
         workers = [self._worker(planned, leases[planned.name]) for planned in group]
         for worker in workers:
             if worker.name in entries:
-                gives, media = worker.planned.entry.spec.gives, Path(self.plan.media.path).name
+                gives, media = worker.planned.entry.importable, Path(self.plan.media.path).name
                 worker.take_up(entries[worker.name].chain(worker.name, media, gives))
         self._workers += workers
         yield from self._told(f for w in sorted(workers, key=_known, reverse=True) for f in w.point.media_failures)
@@ -203,8 +203,8 @@ class Run:
         return stored
 
     def _taken(self, planned: PlannedPipeline, stored: Stored) -> Iterator[Event]:
-        gives = planned.entry.spec.gives
-        tables = {name: Table.from_arrow(load(gives[name]), t.to_arrow()) for name, t in stored.result.tables.items()}
+        entry, found = planned.entry, stored.result.tables
+        tables = {name: Table.from_arrow(row_class_of(entry, name), t.to_arrow()) for name, t in found.items()}
         self._results[planned.name] = attrs.evolve(stored.result, tables=tables)
         self._records[planned.name] = attrs.evolve(stored.record, cached=True)
         yield from self._told(stored.media_failures)

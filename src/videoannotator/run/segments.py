@@ -75,11 +75,11 @@ class Chain:
     """The segments of one pipeline's run. Only who holds the lock of its cache entry may have one.
 
     ``folder``: made when the first segment is written, with ``notes``, texts by name of file, beside it.
-    ``gives``: what the pipeline's spec declares.
+    ``gives``: what the pipeline's spec declares; None when its rows are of another environment's classes.
     A chain that cannot be written is given up with a warning: results are had without it.
     """
 
-    def __init__(self, folder: Path, gives: Mapping[str, str], notes: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, gives: Mapping[str, str] | None, notes: Mapping[str, str]) -> None:
         self.folder = folder
         self._notes = notes
         self._gives = gives

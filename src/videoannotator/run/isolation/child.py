@@ -30,6 +30,7 @@ from videoannotator.data.result import PipelineResult
 from videoannotator.data.time import TimeSpan
 from videoannotator.discover.config import config_of
 from videoannotator.discover.models import ModelStore
+from videoannotator.discover.packing import unpack_spec
 from videoannotator.discover.pipeline import Context, Pipeline, Rows, remembers
 from videoannotator.discover.specs import load
 from videoannotator.run.devices import Machine, is_out_of_memory
@@ -41,7 +42,6 @@ from videoannotator.run.isolation.wire import (
     pack_rows,
     unpack_media,
     unpack_result,
-    unpack_spec,
 )
 
 __all__ = ["Child", "main"]

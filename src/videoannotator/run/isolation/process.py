@@ -20,6 +20,7 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import IO, Any
 
+from videoannotator.discover.asking import variables_outside
 from videoannotator.errors import IsolationError, PipelineCrashed, PipelineHung
 from videoannotator.run.isolation.wire import Wire
 
@@ -65,9 +66,7 @@ class Process:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self, python: str) -> subprocess.Popen[bytes]:
-        environment = dict(os.environ)
-        for variable in ("PYTHONPATH", "PYTHONHOME"):  # another environment finds its own
-            environment.pop(variable, None)
+        environment = variables_outside()
         if python == sys.executable:
             environment["PYTHONPATH"] = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
         return subprocess.Popen(  # noqa: S603 - the interpreter is this one, or that of an environment we made

@@ -12,12 +12,13 @@ from videoannotator import errors
 from videoannotator.data.convert import structure, unstructure
 from videoannotator.data.frames import AudioTrack, FrameBatch
 from videoannotator.data.outcome import ModelRecord
+from videoannotator.discover.packing import pack_spec
 from videoannotator.discover.pipeline import Context, Pipeline, Rows
 from videoannotator.discover.specs import PipelineSpec
 from videoannotator.errors import IsolationError, VideoAnnotatorError
 from videoannotator.run.isolation.memory import Block
 from videoannotator.run.isolation.process import Process
-from videoannotator.run.isolation.wire import Message, Wire, pack_media, pack_result, pack_spec, unpack_rows
+from videoannotator.run.isolation.wire import Message, Wire, pack_media, pack_result, unpack_rows
 
 __all__ = ["IsolatedPipeline", "PipelineProcessError"]
 
@@ -36,7 +37,8 @@ class IsolatedPipeline(Pipeline[Any]):
     """Runs the pipeline of ``spec`` in a process of its own, from `setup` to `close`.
 
     ``plain_config``: its settings as plain values. ``python``: the interpreter of the environment it is installed in.
-    ``timeout``: seconds without an answer or progress after which the process is ended.
+    ``timeout``: seconds without an answer or progress after which the process is ended. ``importable``: False when the
+    classes of its rows are those of another environment, and not to be looked for in this one.
 
     Errors of `videoannotator.errors` and `MemoryError` are raised as in the same process, others as
     `PipelineProcessError`. Raises `PipelineCrashed` when the process ends by itself, `PipelineHung` when it is silent
@@ -51,9 +53,11 @@ class IsolatedPipeline(Pipeline[Any]):
         *,
         python: str = sys.executable,
         timeout: float = 300.0,
+        importable: bool = True,
     ) -> None:
         super().__init__(plain_config, context)
         self.spec = spec
+        self._declared = spec.gives if importable else None
         self.python = python
         self.timeout = timeout
         self._process: Process | None = None
@@ -110,7 +114,7 @@ class IsolatedPipeline(Pipeline[Any]):
             "source_height": batch.source_height,
         }
         answer = self._call("process", body, [batch.frame.tobytes(), batch.time.tobytes()])
-        return unpack_rows(answer.body, answer.parts, self.spec.gives)
+        return unpack_rows(answer.body, answer.parts, self._declared)
 
     def finish(self) -> Rows | Iterator[Rows]:
         """The last rows; piece by piece where the pipeline gives them so."""
@@ -133,11 +137,11 @@ class IsolatedPipeline(Pipeline[Any]):
                 sound.close()
         if answer.body["pieces"]:
             return self._pieces()
-        return unpack_rows(answer.body, answer.parts, self.spec.gives)
+        return unpack_rows(answer.body, answer.parts, self._declared)
 
     def _pieces(self) -> Iterator[Rows]:
         while not (answer := self._call("next")).body["end"]:
-            yield unpack_rows(answer.body, answer.parts, self.spec.gives)
+            yield unpack_rows(answer.body, answer.parts, self._declared)
 
     def state(self) -> bytes | None:
         """What the pipeline remembers, as bytes that a process of the same environment can read."""

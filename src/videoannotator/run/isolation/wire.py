@@ -14,14 +14,13 @@ import pyarrow as pa
 
 from videoannotator.data.convert import structure, unstructure
 from videoannotator.data.media import MediaInfo
-from videoannotator.data.needs import Audio, Frames, Output
 from videoannotator.data.outcome import Coverage, Failure
 from videoannotator.data.result import PipelineResult
 from videoannotator.data.table import Table
 from videoannotator.discover.pipeline import Rows
-from videoannotator.discover.specs import MemoryNeed, ModelSpec, PipelineSpec, load
+from videoannotator.discover.specs import load
 from videoannotator.errors import DataError, PluginLoadError
-from videoannotator.formats.classes import class_path, made_class
+from videoannotator.formats.classes import class_of, class_path, made_class
 
 __all__ = [
     "Message",
@@ -30,17 +29,13 @@ __all__ = [
     "pack_media",
     "pack_result",
     "pack_rows",
-    "pack_spec",
     "unpack_media",
     "unpack_result",
     "unpack_rows",
-    "unpack_spec",
 ]
 
 Parts = list[Any]
 """Bytes, or whatever shows its bytes (an Arrow buffer)."""
-
-_NEEDS = {kind.__name__: kind for kind in (Frames, Audio, Output)}
 
 
 @attrs.frozen(eq=False)
@@ -82,24 +77,6 @@ class Wire:
         self._connection.close()
 
 
-def pack_spec(spec: PipelineSpec) -> dict[str, Any]:
-    """A spec as plain data."""
-    plain: dict[str, Any] = unstructure(spec)
-    plain["needs"] = [{"need": type(need).__name__, **unstructure(need)} for need in spec.needs]
-    return plain
-
-
-def unpack_spec(plain: Mapping[str, Any]) -> PipelineSpec:
-    """What `pack_spec` was given."""
-    needs = [
-        structure(_NEEDS[need["need"]], {key: value for key, value in need.items() if key != "need"})
-        for need in plain["needs"]
-    ]
-    models = [structure(ModelSpec, model) for model in plain["models"]]
-    memory = structure(MemoryNeed, plain["memory"]) if plain["memory"] is not None else None
-    return PipelineSpec(**{**plain, "needs": needs, "models": models, "memory": memory})
-
-
 def pack_media(media: MediaInfo) -> tuple[dict[str, Any], Parts]:
     """A media file as plain data; the times of its frames, which may be millions, as int64 bytes."""
     if media.video is None:
@@ -131,11 +108,14 @@ def _pack_tables(tables: Mapping[str, Table[Any]]) -> tuple[list[list[str]], Par
     return names, parts
 
 
-def _unpack_tables(names: Sequence[Sequence[str]], parts: Parts, gives: Mapping[str, str]) -> dict[str, Table[Any]]:
+def _unpack_tables(
+    names: Sequence[Sequence[str]], parts: Parts, gives: Mapping[str, str] | None
+) -> dict[str, Table[Any]]:
     tables = {}
     for (name, path), part in zip(names, parts, strict=True):
         arrow = pa.ipc.open_stream(part).read_all()
-        tables[name] = Table.from_arrow(_row_class(path, gives.get(name), arrow.schema), arrow)
+        found = class_of(path, arrow.schema) if gives is None else _row_class(path, gives.get(name), arrow.schema)
+        tables[name] = Table.from_arrow(found, arrow)
     return tables
 
 
@@ -148,7 +128,7 @@ def _row_class(path: str, declared: str | None, schema: pa.Schema) -> type[Any]:
             continue
         if isinstance(found, type) and class_path(found) == path:
             return found
-    return made_class(path.rpartition(":")[2].rpartition(".")[2], schema)
+    return made_class(path, schema)
 
 
 def pack_rows(pipeline: str, rows: Rows) -> tuple[dict[str, Any], Parts]:
@@ -164,14 +144,18 @@ def pack_rows(pipeline: str, rows: Rows) -> tuple[dict[str, Any], Parts]:
     return {"named": named, "tables": names}, parts
 
 
-def unpack_rows(plain: Mapping[str, Any], parts: Parts, gives: Mapping[str, str]) -> Rows:
-    """What `pack_rows` was given. ``gives``: what the pipeline's spec declares."""
+def unpack_rows(plain: Mapping[str, Any], parts: Parts, gives: Mapping[str, str] | None) -> Rows:
+    """What `pack_rows` was given.
+
+    ``gives``: what the pipeline's spec declares; None when its classes are those of another environment.
+    """
     if plain["named"]:
         return _unpack_tables(plain["tables"], parts, gives)
     if not plain["tables"]:
         return None
-    only = next(iter(gives.values())) if len(gives) == 1 else ""
-    return _unpack_tables(plain["tables"], parts, {"": only})[""]
+    if gives is not None:
+        gives = {"": next(iter(gives.values())) if len(gives) == 1 else ""}
+    return _unpack_tables(plain["tables"], parts, gives)[""]
 
 
 def pack_result(result: PipelineResult) -> tuple[dict[str, Any], Parts]:
