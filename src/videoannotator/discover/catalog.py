@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, distributions
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pluggy
@@ -21,9 +21,11 @@ import pluggy
 from videoannotator.discover import hooks
 from videoannotator.discover.environments import DescribedPipeline, Environment, environments
 from videoannotator.discover.known import how_to_install
-from videoannotator.discover.models import ModelStore
 from videoannotator.discover.specs import FormatSpec, PipelineSpec
 from videoannotator.errors import NameClashError, PluginLoadError, UnknownFormatError, UnknownPipelineError, nearest
+
+if TYPE_CHECKING:
+    from videoannotator.discover.models import ModelStore
 
 __all__ = [
     "BLOCK_VARIABLE",
@@ -36,8 +38,8 @@ __all__ = [
     "entries_of",
     "installed_here",
     "normal_name",
+    "place_of",
     "plugins_here",
-    "refuse_clash",
 ]
 
 BLOCK_VARIABLE = "VIDEOANNOTATOR_BLOCK_PLUGINS"
@@ -192,7 +194,7 @@ def catalog(block: Iterable[str] = ()) -> Catalog:
                 broken.append(BrokenPlugin(plugin, problem))
                 continue
             for entry in entries:
-                refuse_clash(entry, pipelines)
+                _refuse_clash(entry, pipelines)
                 pipelines[entry.spec.name] = entry
     return Catalog(dict(sorted(pipelines.items())), here.formats, tuple(broken))
 
@@ -243,11 +245,11 @@ def installed_here(block: Iterable[str] = ()) -> Catalog:
             continue
         for spec in specs:
             pipeline = PipelineEntry(spec, plugin)
-            refuse_clash(pipeline, pipelines)
+            _refuse_clash(pipeline, pipelines)
             pipelines[spec.name] = pipeline
         for kind in kinds:
             file_format = FormatEntry(kind, plugin)
-            refuse_clash(file_format, formats)
+            _refuse_clash(file_format, formats)
             formats[kind.name] = file_format
     return Catalog(dict(sorted(pipelines.items())), dict(sorted(formats.items())), tuple(broken))
 
@@ -278,13 +280,13 @@ def _refuse_misspelt(manager: pluggy.PluginManager) -> None:
         ) from error
 
 
-def refuse_clash(entry: PipelineEntry | FormatEntry, taken: Mapping[str, PipelineEntry | FormatEntry]) -> None:
+def _refuse_clash(entry: PipelineEntry | FormatEntry, taken: Mapping[str, PipelineEntry | FormatEntry]) -> None:
     """Raise `NameClashError`, with the ways out of it, when what ``entry`` publishes is ``taken``."""
     name = entry.spec.name
     if name not in taken:
         return
     what = "pipeline" if isinstance(entry, PipelineEntry) else "format"
-    first, second = _place(taken[name]), _place(entry)
+    first, second = place_of(taken[name]), place_of(entry)
     raise NameClashError(
         f"two plugins publish the {what} {name!r}: {first.named} and {second.named}. Uninstall one "
         f"({first.remove}; or {second.remove}), or block it: {BLOCK_VARIABLE}={second.block}"
@@ -292,7 +294,7 @@ def refuse_clash(entry: PipelineEntry | FormatEntry, taken: Mapping[str, Pipelin
 
 
 @attrs.frozen
-class _Place:
+class Place:
     """How to speak of a plugin. ``remove``: the command that does. ``block``: what to put into `BLOCK_VARIABLE`."""
 
     named: str
@@ -300,12 +302,13 @@ class _Place:
     block: str
 
 
-def _place(entry: PipelineEntry | FormatEntry) -> _Place:
+def place_of(entry: PipelineEntry | FormatEntry) -> Place:
+    """How to speak of the plugin of an entry."""
     plugin = entry.plugin
     named = f"{plugin.distribution} {plugin.version}"
     home = entry.environment if isinstance(entry, PipelineEntry) else None
     if home is None:
-        return _Place(named, f"pip uninstall {plugin.distribution}", plugin.distribution)
-    return _Place(
+        return Place(named, f"pip uninstall {plugin.distribution}", plugin.distribution)
+    return Place(
         f"{named} in its own environment", f"videoannotator plugins remove {home.name}", f"isolated:{home.name}"
     )

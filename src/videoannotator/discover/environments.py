@@ -2,7 +2,8 @@
 
 An environment is a folder ``NAME/`` in `plugins_folder`. In it lies the virtual environment, and ``environment.json``,
 written when that was complete: what its own interpreter told about its pipelines (`describing`). Listing the pipelines
-reads this file; it imports nothing of the plugin and starts nothing.
+reads this file; it imports nothing of the plugin and starts nothing. The converter is imported when there is something
+to convert: it brings NumPy, and most have no such environment.
 """
 
 from __future__ import annotations
@@ -19,10 +20,8 @@ from typing import Any
 import attrs
 from platformdirs import user_data_path
 
-from videoannotator.data.convert import structure
 from videoannotator.data.needs import Need
 from videoannotator.discover.installed import hash_of_code
-from videoannotator.discover.packing import unpack_needs, unpack_spec
 from videoannotator.discover.specs import PipelineSpec
 from videoannotator.errors import DataError, PluginLoadError
 
@@ -71,6 +70,8 @@ class DescribedSettings:
 
     def needs(self) -> tuple[Need, ...]:
         """What the pipeline asks for under these settings."""
+        from videoannotator.discover.packing import unpack_needs
+
         return unpack_needs(self.asks)
 
 
@@ -100,6 +101,8 @@ class DescribedPipeline:
 
     def unpacked(self) -> PipelineSpec:
         """Its spec. Raises `DataError` and `PluginLoadError` for what is none."""
+        from videoannotator.discover.packing import unpack_spec
+
         try:
             return unpack_spec(self.spec)
         except (KeyError, TypeError, AttributeError) as error:
@@ -208,6 +211,8 @@ def environments() -> list[Environment | BrokenEnvironment]:
 
 def environment_at(folder: Path) -> Environment | BrokenEnvironment:
     """The environment in a folder."""
+    from videoannotator.data.convert import structure
+
     again = f"Remove it and install it again: videoannotator plugins remove {folder.name}"
     try:
         plain = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import distribution
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from videoannotator.data.convert import structure, unstructure
 from videoannotator.discover.asking import ask, last_lines, variables_outside
-from videoannotator.discover.catalog import catalog, entries_of, normal_name, refuse_clash
+from videoannotator.discover.catalog import BLOCK_VARIABLE, catalog, normal_name, place_of
 from videoannotator.discover.environments import (
     DESCRIPTION,
     PLUGINS_VARIABLE,
@@ -34,7 +34,7 @@ from videoannotator.discover.environments import (
     stamp_of,
 )
 from videoannotator.discover.known import SHIPPED, what_to_install
-from videoannotator.errors import PluginInstallError, nearest
+from videoannotator.errors import NameClashError, PluginInstallError, nearest
 
 __all__ = ["Wanted", "find_environment", "install_isolated", "refresh", "remove", "wanted"]
 
@@ -133,6 +133,8 @@ def install_isolated(asked: str, *, tell: Tell = lambda text: None) -> Environme
         inside = folder / secrets.token_hex(4)
         if folder.exists() and not (folder / _MARK).is_file():
             raise PluginInstallError(f"{folder} is there and is not ours; choose another place with {PLUGINS_VARIABLE}")
+        if asked in SHIPPED:
+            _refuse_clashes(want.name, [asked])  # before much is fetched
         try:
             inside.mkdir(parents=True)
             (folder / _MARK).touch()
@@ -140,7 +142,7 @@ def install_isolated(asked: str, *, tell: Tell = lambda text: None) -> Environme
             _fill(inside, want, tell)
             tell("asking it for its pipelines")
             found = _described(folder, want, inside.name)
-            _refuse_clashes(found)
+            _refuse_clashes(want.name, _pipelines(found))
             _write(found)
         except BaseException as error:
             shutil.rmtree(inside, ignore_errors=True)
@@ -206,13 +208,21 @@ def _described(folder: Path, want: Wanted, inside: str) -> Environment:
     return Environment(want.name, folder, attrs.evolve(description, stamp=stamp_of(description)))
 
 
-def _refuse_clashes(found: Environment) -> None:
-    others = {
-        name: e for name, e in catalog().pipelines.items() if e.environment is None or e.environment.name != found.name
-    }
-    for _, entries in entries_of(found):
-        for entry in entries:
-            refuse_clash(entry, others)
+def _refuse_clashes(name: str, pipelines: Iterable[str]) -> None:
+    """Raise `NameClashError` when somebody else publishes one of the ``pipelines`` of the environment ``name``."""
+    others = catalog().pipelines
+    for pipeline in pipelines:
+        other = others.get(pipeline)
+        if other is not None and (other.environment is None or other.environment.name != name):
+            place = place_of(other)
+            raise NameClashError(
+                f"{place.named} publishes the pipeline {pipeline!r} already. Remove that first ({place.remove}), or "
+                f"block it: {BLOCK_VARIABLE}={place.block}"
+            )
+
+
+def _pipelines(found: Environment) -> list[str]:
+    return [pipeline.spec["name"] for plugin in found.description.plugins for pipeline in plugin.pipelines]
 
 
 def _write(found: Environment) -> None:
@@ -277,8 +287,7 @@ def _names(found: Environment | BrokenEnvironment) -> list[str]:
     if isinstance(found, BrokenEnvironment):
         return [found.name]
     plugins = found.description.plugins
-    pipelines = [pipeline.spec["name"] for plugin in plugins for pipeline in plugin.pipelines]
-    return [found.name, *(p.name for p in plugins), *(p.distribution for p in plugins), *pipelines]
+    return [found.name, *(p.name for p in plugins), *(p.distribution for p in plugins), *_pipelines(found)]
 
 
 def refresh(name: str) -> Environment:
@@ -289,7 +298,7 @@ def refresh(name: str) -> Environment:
             raise PluginInstallError(found.reason)
         told = found.description
         anew = _described(found.folder, Wanted(told.asked, found.name, (), told.plugins[0].distribution), told.inside)
-        _refuse_clashes(anew)
+        _refuse_clashes(anew.name, _pipelines(anew))
         _write(anew)
     return anew
 
