@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from tests.run.reading_numbers import SUMS
@@ -18,10 +19,12 @@ import videoannotator as va
 from videoannotator.discover import asking
 from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin, catalog
 from videoannotator.discover.config import config_of
-from videoannotator.errors import ConfigError, PluginLoadError
-from videoannotator.run import segments
+from videoannotator.errors import ConfigError, DeviceError, PluginLoadError
+from videoannotator.run import devices, segments
+from videoannotator.run.resources import ResourceManager
 from videoannotator.shell.main import Exit, main
 from videoannotator.testing.clips import write_clip
+from videoannotator.testing.simulated import SimulatedMachine, SimulatedMemory
 
 PROJECT = Path(__file__).parent / "plugins" / "numbers"
 
@@ -131,7 +134,9 @@ def test_the_plan_says_it_and_settings_are_checked_there(
     assert planned.isolation.python.startswith(str(plugins))
     assert planned.needs == (va.Frames(rate=8.0, height=90, color="gray"),)
     assert "in an environment of its own (va-test-numbers)" in str(plan)
-    assert "model inside.txt (on disk, MIT)" in str(plan)
+    assert "model inside.txt (on disk, " in str(plan)
+    with va.Annotator(["numbers"], isolation="process") as annotator:
+        assert str(annotator.plan(clip).pipelines[0].isolation) == "an environment of its own (va-test-numbers)"
     for wrong in ({"gain": 11}, {"gian": 1}, {"ends": "badly"}, {"rate": "often"}, {"gain": None}):
         with pytest.raises(ConfigError) as told:
             va.Annotator(["numbers"], config={"numbers": wrong})
@@ -153,9 +158,29 @@ def test_the_plan_says_it_and_settings_are_checked_there(
         va.Annotator(["numbers"], config={"numbers": {"rate": 9}})
 
 
+def test_its_devices_are_those_that_its_environment_sees_too(plugins: Path, clip: Path, tmp_path: Path) -> None:
+    python = next(plugins.glob("*/*/bin/python"))
+    assert devices.available_there(str(python)) == ("cpu",), "there is no torch"
+    other = tmp_path / "python"
+    other.write_text('#!/bin/sh\necho a library says hello\necho \'["cuda:0", "cpu"]\'\n')
+    other.chmod(0o700)
+    machine = SimulatedMachine({"cuda:0": SimulatedMemory(10**9), "cuda:1": SimulatedMemory(10**9)})
+    assert devices.candidates(machine, ["auto"], ["cuda"]) == ("cuda:0", "cuda:1")
+    assert devices.candidates(machine, ["auto"], ["cuda"], str(other)) == ("cuda:0",)
+    assert devices.candidates(machine, ["cuda"], ["cuda"], str(other)) == ("cuda:0",)
+    assert devices.candidates(machine, ["auto"], [], "/nowhere") == ("cpu",), "nobody is asked for what uses none"
+    with pytest.raises(DeviceError, match=f"the environment of {other} has no 'cuda:1'"):
+        devices.candidates(machine, ["cuda:1"], ["cuda"], str(other))
+    entry = va.catalog().pipeline("numbers")
+    spec = attrs.evolve(entry.spec, accelerators=["cuda"])
+    known = Catalog({"numbers": attrs.evolve(entry, spec=spec)}, {})
+    with va.Annotator(["numbers"], catalog=known, resources=ResourceManager(machine)) as annotator:
+        assert annotator.plan(clip).pipelines[0].request.device == "cpu"
+
+
 def test_weights_that_are_not_there_are_missing_as_anywhere(plugins: Path) -> None:
     with va.Annotator(config={"numbers": {"weights": "absent.bin"}}) as annotator:
-        assert "absent.bin (not on disk, 5.0 MB, MIT)" in annotator.left_out["numbers"]
+        assert "absent.bin (not on disk, 5.0 MB" in annotator.left_out["numbers"]
     with va.Annotator() as annotator:
         assert "numbers" in annotator.pipelines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,11 +13,12 @@ from videoannotator.data.convert import structure
 from videoannotator.discover.environments import DescribedSettings
 from videoannotator.errors import ConfigError, PluginLoadError
 
-__all__ = ["ask", "ask_settings", "last_lines", "variables_outside"]
+__all__ = ["ask", "ask_code", "ask_settings", "last_lines", "variables_outside"]
 
 _TIMEOUT = 600.0
 """Seconds. Importing a pipeline's module may import torch, from a slow disk."""
 _LINES = 15
+_ASK = ("-P", "-X", "utf8")
 
 
 def variables_outside() -> dict[str, str]:
@@ -37,9 +38,26 @@ def ask(python: str, question: Mapping[str, Any], what: str) -> dict[str, Any]:
 
     Raises `ConfigError` as the environment did, and `PluginLoadError` when it cannot answer.
     """
+    answer: dict[str, Any] = _answer([python, *_ASK, "-m", "videoannotator.discover.describing"], question, what)
+    if "error" in answer:
+        kind = ConfigError if answer["kind"] == "ConfigError" else PluginLoadError
+        raise kind(answer["error"])
+    return answer
+
+
+def ask_code(python: str, code: str, what: str) -> Any:
+    """What the function ``answer``, that a line of code imports, gives in an environment, as plain data.
+
+    Raises `PluginLoadError` when it cannot answer.
+    """
+    return _answer([python, *_ASK, "-c", f"import json\n{code}\nprint(json.dumps(answer()))"], None, what)
+
+
+def _answer(command: Sequence[str], question: Any, what: str) -> Any:
+    python = command[0]
     try:
         done = subprocess.run(  # noqa: S603 - the interpreter of an environment that we made
-            [python, "-P", "-X", "utf8", "-m", "videoannotator.discover.describing"],
+            command,
             input=json.dumps(question),
             capture_output=True,
             encoding="utf-8",
@@ -53,16 +71,12 @@ def ask(python: str, question: Mapping[str, Any], what: str) -> dict[str, Any]:
     except subprocess.TimeoutExpired as error:
         raise PluginLoadError(f"{what}: {python} gave no answer for {_TIMEOUT:g} s") from error
     try:
-        answer: dict[str, Any] = json.loads(done.stdout)
+        return json.loads(done.stdout.rstrip().rpartition("\n")[2])  # libraries print before it when imported
     except ValueError as error:
         raise PluginLoadError(
             f"{what}: {python} ended with exit status {done.returncode} and no answer; its last lines:\n"
             f"{last_lines(done.stderr)}"
         ) from error
-    if "error" in answer:
-        kind = ConfigError if answer["kind"] == "ConfigError" else PluginLoadError
-        raise kind(answer["error"])
-    return answer
 
 
 def ask_settings(python: str, stamp: str, spec: Mapping[str, Any], given: Mapping[str, Any]) -> DescribedSettings:

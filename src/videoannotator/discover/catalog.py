@@ -72,6 +72,11 @@ class PipelineEntry:
     described: DescribedPipeline | None = attrs.field(default=None, repr=False)
 
     @property
+    def python(self) -> str | None:
+        """The interpreter of its own environment; None in this one."""
+        return None if self.environment is None else self.environment.python
+
+    @property
     def importable(self) -> Mapping[str, str] | None:
         """`PipelineSpec.gives`, where these classes may be imported here; None for another environment's."""
         return self.spec.gives if self.environment is None else None

@@ -9,16 +9,18 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
 import attrs
 import psutil
 
+from videoannotator.discover.asking import ask_code
 from videoannotator.discover.specs import Accelerator
 from videoannotator.errors import DeviceError
 
-__all__ = ["DeviceOption", "Machine", "Memory", "candidates", "check", "is_out_of_memory"]
+__all__ = ["DeviceOption", "Machine", "Memory", "available_there", "candidates", "check", "is_out_of_memory"]
 
 DeviceOption = str | Sequence[str]
 """``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"`` (every card), ``"cuda:1"``, or a list of these without ``"auto"``."""
@@ -205,16 +207,31 @@ def check(option: DeviceOption) -> tuple[str, ...]:
     return devices
 
 
-def candidates(machine: Machine, wanted: Sequence[str], accelerators: Sequence[Accelerator]) -> tuple[str, ...]:
+@cache
+def available_there(python: str) -> tuple[str, ...]:
+    """What `Machine.available` says in the environment of an interpreter: its torch decides. Asked once a process.
+
+    Raises `PluginLoadError` when it cannot answer.
+    """
+    code = "from videoannotator.run.devices import Machine\nanswer = Machine().available"
+    return tuple(ask_code(python, code, f"the devices of {python}"))
+
+
+def candidates(
+    machine: Machine, wanted: Sequence[str], accelerators: Sequence[Accelerator], python: str | None = None
+) -> tuple[str, ...]:
     """The devices, of those that were asked for, that a pipeline can run on, best first.
 
     ``wanted``: from `check`. ``accelerators``: what the pipeline can use besides the processor; one that can use none
-    runs on the processor whatever was asked for. Raises `DeviceError` when an accelerator was asked for by name and is
-    not here.
+    runs on the processor whatever was asked for. ``python``: of its own environment, where it has one; what that does
+    not see it cannot use. Raises `DeviceError` when an accelerator was asked for by name and is not here.
     """
     if tuple(wanted) == ("cpu",) or not accelerators:
         return ("cpu",)
-    here = machine.available()
+    here, place = machine.available(), "this machine"
+    if python is not None and here != ("cpu",):
+        there = available_there(python)
+        here, place = tuple(device for device in here if device in there), f"the environment of {python}"
     usable = [device for device in here if device.partition(":")[0] in accelerators]
     if tuple(wanted) == ("auto",):
         best = usable[0].partition(":")[0] if usable else "cpu"
@@ -223,7 +240,7 @@ def candidates(machine: Machine, wanted: Sequence[str], accelerators: Sequence[A
     for name in wanted:
         matching = [device for device in here if device == name or device.partition(":")[0] == name]
         if not matching:
-            raise DeviceError(f"this machine has no {name!r}; it has {', '.join(here)}")
+            raise DeviceError(f"{place} has no {name!r}; it has {', '.join(here)}")
         found += [device for device in matching if (device in usable or device == "cpu") and device not in found]
     return tuple(found) or ("cpu",)
 

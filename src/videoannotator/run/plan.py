@@ -249,7 +249,7 @@ def make_plan(
     for stage in {stage for _, _, stage in found}:
         requests |= asker.requests(
             [
-                Asked(entry.spec, config, needs[entry.spec.name], asked[entry.spec.name])
+                Asked(entry.spec, config, needs[entry.spec.name], asked[entry.spec.name], entry.python)
                 for entry, config, at in found
                 if at == stage
             ]

@@ -24,12 +24,16 @@ __all__ = ["Asked", "Asker"]
 
 @attrs.frozen
 class Asked:
-    """A pipeline for which a request is made. ``precision``: that was asked for."""
+    """A pipeline for which a request is made. ``precision``: that was asked for.
+
+    ``python``: of its own environment; None where it has none.
+    """
 
     spec: PipelineSpec
     config: Any
     needs: Sequence[Need]
     precision: Precision = "exact"
+    python: str | None = None
 
     @property
     def fast(self) -> bool:
@@ -61,7 +65,7 @@ class Asker:
         planned: dict[str, int] = {}  # bytes by device
         found = {}
         for asked in together:
-            devices = candidates(self.machine, self.wanted, asked.spec.accelerators)
+            devices = candidates(self.machine, self.wanted, asked.spec.accelerators, asked.python)
             choices = [self._request(asked, device) for device in devices]
             possible = [one for one in choices if one.fits or one.device == "cpu"]
             if possible:
