@@ -19,6 +19,7 @@ import videoannotator as va
 from videoannotator.discover import asking
 from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin, catalog
 from videoannotator.discover.config import config_of
+from videoannotator.discover.environments import MARK
 from videoannotator.errors import ConfigError, DeviceError, PluginLoadError
 from videoannotator.run import devices, segments
 from videoannotator.run.resources import ResourceManager
@@ -209,6 +210,10 @@ def test_the_result_is_kept_written_read_and_made_again(plugins: Path, clip: Pat
     compared = va.rerun(result, progress=False)
     assert compared
     assert compared.made == {}
+    (record,) = result.provenance.pipelines
+    other = attrs.evolve(record, libraries={**record.libraries, "numpy": "1.0"})
+    then = attrs.evolve(result, provenance=attrs.evolve(result.provenance, pipelines=(other,)))
+    assert va.compare(then, result).made == {"numbers library numpy": ("1.0", record.libraries["numpy"])}
 
 
 def test_its_result_can_be_read_where_it_is_not_installed(
@@ -308,6 +313,7 @@ def test_what_cannot_be_used_is_told_with_the_reason(
     (original,) = plugins.glob("*/environment.json")
     text = json.dumps(json.loads(original.read_text()) | change) if change is not None else "{"
     (copy / "environment.json").write_text(text)
+    (copy / MARK).touch()
     if change != {"inside": "gone"}:
         (copy / json.loads(original.read_text())["inside"]).symlink_to(next(original.parent.glob("*/bin")).parent)
     found = va.catalog()

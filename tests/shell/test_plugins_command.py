@@ -15,6 +15,7 @@ from filelock import FileLock
 import videoannotator as va
 from videoannotator.discover import installing
 from videoannotator.discover.catalog import catalog
+from videoannotator.discover.environments import MARK
 from videoannotator.discover.installing import install_isolated, this_core, wanted
 from videoannotator.errors import NameClashError, PluginInstallError
 from videoannotator.shell.main import Exit, main
@@ -251,6 +252,8 @@ def test_an_isolated_plugin_can_be_blocked(tmp_path: Path, folder: Path, monkeyp
     place = folder / "other"
     place.mkdir(parents=True)
     (place / "environment.json").write_text("{}")
+    assert not catalog().broken, "not every file of that name is ours"
+    (place / MARK).touch()
     assert [broken.plugin.name for broken in catalog().broken] == ["other"]
     assert [broken.plugin.name for broken in catalog(block=["other"]).broken] == ["other"], "speaks of plugins here"
     assert not catalog(block=["isolated:other"]).broken

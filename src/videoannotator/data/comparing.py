@@ -211,4 +211,5 @@ def _record(record: PipelineRecord) -> dict[str, str]:
     told |= {"precision": record.precision, "dtype": record.dtype}
     told |= {"batch": str(record.batch), "threads": str(record.threads)}
     told |= {f"model {model.name}": model.sha256 for model in record.models}
+    told |= {f"library {name}": value for name, value in record.libraries.items()}
     return told | {f"setting {name}": str(value) for name, value in record.config.items()}

@@ -28,6 +28,7 @@ from videoannotator.errors import DataError, PluginLoadError
 __all__ = [
     "DESCRIPTION",
     "LAYOUT",
+    "MARK",
     "PLUGINS_VARIABLE",
     "BrokenEnvironment",
     "DescribedPipeline",
@@ -46,6 +47,9 @@ PLUGINS_VARIABLE = "VIDEOANNOTATOR_PLUGINS"
 """Environment variable: the folder of plugins' own environments, instead of one in the platform's data folder."""
 
 DESCRIPTION = "environment.json"
+
+MARK = ".videoannotator"
+"""Lies in every folder that is ours: no other is ever looked into or cleared, whatever folder the user has chosen."""
 
 LAYOUT = 1
 """Of the description. Any other is not read."""
@@ -206,7 +210,11 @@ def environments() -> list[Environment | BrokenEnvironment]:
     folder = plugins_folder()
     if not folder.is_dir():
         return []
-    return [environment_at(place) for place in sorted(folder.iterdir()) if (place / DESCRIPTION).is_file()]
+    return [
+        environment_at(place)
+        for place in sorted(folder.iterdir())
+        if (place / MARK).is_file() and (place / DESCRIPTION).is_file()
+    ]
 
 
 def environment_at(folder: Path) -> Environment | BrokenEnvironment:

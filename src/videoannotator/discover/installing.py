@@ -24,6 +24,7 @@ from videoannotator.discover.asking import ask, last_lines, variables_outside
 from videoannotator.discover.catalog import BLOCK_VARIABLE, catalog, normal_name, place_of
 from videoannotator.discover.environments import (
     DESCRIPTION,
+    MARK,
     PLUGINS_VARIABLE,
     BrokenEnvironment,
     Description,
@@ -40,8 +41,6 @@ __all__ = ["Wanted", "find_environment", "install_isolated", "refresh", "remove"
 
 _EXECUTABLE = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
 _FILES = (".whl", ".zip", ".tar.gz")
-_MARK = ".videoannotator"
-"""Lies in every folder that is ours: no other is ever cleared, whatever folder the user has chosen."""
 
 Tell = Callable[[str], None]
 
@@ -131,13 +130,13 @@ def install_isolated(asked: str, *, tell: Tell = lambda text: None) -> Environme
     folder = plugins_folder() / want.name
     with _alone():
         inside = folder / secrets.token_hex(4)
-        if folder.exists() and not (folder / _MARK).is_file():
+        if folder.exists() and not (folder / MARK).is_file():
             raise PluginInstallError(f"{folder} is there and is not ours; choose another place with {PLUGINS_VARIABLE}")
         if asked in SHIPPED:
             _refuse_clashes(want.name, [asked])  # before much is fetched
         try:
             inside.mkdir(parents=True)
-            (folder / _MARK).touch()
+            (folder / MARK).touch()
             tell(f"making an environment in {inside}")
             _fill(inside, want, tell)
             tell("asking it for its pipelines")
@@ -234,7 +233,7 @@ def _write(found: Environment) -> None:
 
 def _tidy(folder: Path) -> None:
     """Drop all of a folder of ours that its description does not speak of: what was replaced, or never completed."""
-    if not (folder / _MARK).is_file():
+    if not (folder / MARK).is_file():
         return
     if not (folder / DESCRIPTION).is_file():
         shutil.rmtree(folder, ignore_errors=True)
