@@ -210,6 +210,13 @@ def test_what_may_be_named(tmp_path: Path) -> None:
     wheel.touch()
     assert (wanted(str(wheel)).name, wanted(str(wheel)).distribution) == ("my-plugin", "my_plugin")
     assert wanted(str(DUMMIES / "good")).name == "va-test-good"
+    odd = tmp_path / "odd (1)"
+    odd.mkdir()
+    (odd / "setup.py").touch()
+    assert (wanted(str(odd)).name, wanted(str(odd)).distribution, wanted(str(odd)).url) == ("odd-1", None, odd.as_uri())
+    for name, folder in (("../../up", "up"), ("..", "plugin"), ("Va.Test__X", "va-test-x")):
+        (odd / "pyproject.toml").write_text(f"[project]\nname = '{name}'\n")
+        assert wanted(str(odd)).name == folder
     for wrong, says in (
         ("./nowhere", "neither a package file nor"),
         ("no/where", "neither a package file nor"),

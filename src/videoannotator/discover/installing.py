@@ -77,13 +77,13 @@ def wanted(asked: str) -> Wanted:
         return _from_path(path.absolute())
     if requirement is None:
         raise PluginInstallError(f"{asked!r} is no pipeline, no requirement (my-plugin>=2) and no path (./my-plugin)")
-    return Wanted(asked, normal_name(requirement.group(1)), (asked.strip(),), requirement.group(1))
+    return Wanted(asked, _name(requirement.group(1)), (asked.strip(),), requirement.group(1))
 
 
 def _from_path(path: Path) -> Wanted:
     if path.is_file() and path.name.endswith(_FILES):
         name = re.split(r"-\d", path.name)[0]
-        return Wanted(str(path), normal_name(name), (str(path),), name)
+        return Wanted(str(path), _name(name), (str(path),), name)
     about = path / "pyproject.toml"
     if not about.is_file() and not (path / "setup.py").is_file():
         raise PluginInstallError(f"{path} is neither a package file nor the folder of a project (with pyproject.toml)")
@@ -92,7 +92,12 @@ def _from_path(path: Path) -> Wanted:
     except (OSError, ValueError) as error:
         raise PluginInstallError(f"{about} cannot be read: {error}") from error
     name = project.get("name")
-    return Wanted(str(path), normal_name(name or path.name), (str(path),), name, path.resolve().as_uri())
+    return Wanted(str(path), _name(name or path.name), (str(path),), name, path.resolve().as_uri())
+
+
+def _name(text: str) -> str:
+    """A name for a folder, whatever a project is called."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "plugin"
 
 
 def this_core() -> list[str]:
@@ -144,13 +149,20 @@ def install_isolated(asked: str, *, tell: Tell = lambda text: None) -> Environme
             _refuse_clashes(want.name, _pipelines(found))
             _write(found)
         except BaseException as error:
-            shutil.rmtree(inside, ignore_errors=True)
-            _tidy(folder)
+            _give_up(folder, inside)
             if isinstance(error, OSError):
                 raise PluginInstallError(f"{inside}: {error}") from error
             raise
         _tidy(folder)
     return found
+
+
+def _give_up(folder: Path, inside: Path) -> None:
+    """Drop what was begun; unless it was complete a moment before it was stopped."""
+    there = environment_at(folder) if (folder / DESCRIPTION).is_file() else None
+    if not (isinstance(there, Environment) and there.description.inside == inside.name):
+        shutil.rmtree(inside, ignore_errors=True)
+    _tidy(folder)
 
 
 def _fill(inside: Path, want: Wanted, tell: Tell) -> None:

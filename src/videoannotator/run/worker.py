@@ -205,8 +205,7 @@ class Worker:
             pass
 
     def _work(self) -> None:
-        entry = self.planned.entry
-        self._rows = {output: row_class_of(entry, output) for output in entry.spec.gives}
+        self._rows = {output: row_class_of(self.planned.entry, output) for output in self.planned.entry.spec.gives}
         try:
             self._timed(self._calls.setup)
             put_thread_counts(self._thread_counts)
