@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,9 @@ def _env(cache: Path) -> dict[str, str]:
 
 def _written(cache: Path) -> tuple[int, int]:
     """Segments, and complete entries."""
-    return len(list(cache.glob("results/*.parts/*.segment"))), len(list(cache.glob("results/*/result*")))
+    while True:
+        with suppress(FileNotFoundError):  # a folder went while it was looked into
+            return len(list(cache.glob("results/*.parts/*.segment"))), len(list(cache.glob("results/*/result*")))
 
 
 @settings(max_examples=30, deadline=None)
