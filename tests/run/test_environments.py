@@ -159,12 +159,10 @@ def test_the_plan_says_it_and_settings_are_checked_there(
         va.Annotator(["numbers"], config={"numbers": {"rate": 9}})
 
 
-def test_its_devices_are_those_that_its_environment_sees_too(plugins: Path, clip: Path, tmp_path: Path) -> None:
+def test_its_devices_are_those_that_its_environment_sees(plugins: Path, clip: Path, tmp_path: Path) -> None:
     python = next(plugins.glob("*/*/bin/python"))
-    assert devices.available_there(str(python)) == ("cpu",), "there is no torch"
-    other = tmp_path / "python"
-    other.write_text('#!/bin/sh\necho a library says hello\necho \'["cuda:0", "cpu"]\'\n')
-    other.chmod(0o700)
+    assert devices.Machine().there(str(python)) == ("cpu",), "there is no torch"
+    other = other_python(tmp_path, "cuda:0")
     machine = SimulatedMachine({"cuda:0": SimulatedMemory(10**9), "cuda:1": SimulatedMemory(10**9)})
     assert devices.candidates(machine, ["auto"], ["cuda"]) == ("cuda:0", "cuda:1")
     assert devices.candidates(machine, ["auto"], ["cuda"], str(other)) == ("cuda:0",)
@@ -177,6 +175,40 @@ def test_its_devices_are_those_that_its_environment_sees_too(plugins: Path, clip
     known = Catalog({"numbers": attrs.evolve(entry, spec=spec)}, {})
     with va.Annotator(["numbers"], catalog=known, resources=ResourceManager(machine)) as annotator:
         assert annotator.plan(clip).pipelines[0].request.device == "cpu"
+
+
+def other_python(folder: Path, device: str) -> Path:
+    """An environment whose torch sees a card."""
+    card = {"device": device, "identity": "1b2c", "model": "Card 9000", "half": "bfloat16"}
+    file = folder / "python"
+    file.write_text(f"#!/bin/sh\necho a library says hello\necho '{json.dumps([card])}'\n")
+    file.chmod(0o700)
+    return file
+
+
+def test_a_card_that_only_its_environment_can_use_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, python = devices.Machine(), str(other_python(tmp_path, "cuda:3"))
+    with pytest.raises(DeviceError, match="this machine has no 'cuda:3'"):
+        devices.candidates(machine, ["cuda:3"], ["cuda"])
+    assert devices.candidates(machine, ["auto"], ["cuda"], python) == ("cuda:3",)
+    assert (machine.model("cuda:3"), machine.identity("cuda:3")) == ("Card 9000", "1b2c")
+    assert machine.half("cuda:3") == "bfloat16"
+    assert machine.held("cuda:3") == machine.reserved("cuda:3") == machine.watch_peak("cuda:3")() == 0
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.memory("cuda:3") is None, "nobody tells"
+
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text('#!/bin/sh\necho "GPU-0000, 100, 100"\necho "GPU-1b2c, 81559, 4000"\n')
+    tool.chmod(0o700)
+    machine = devices.Machine()
+    machine.there(python)
+    assert machine.memory("cuda:3") == devices.Memory(81559 << 20, 4000 << 20)
+    machine.empty("cuda:3")
+    for says in ("GPU-1b2c, [N/A], [N/A]", "GPU-9, 1, 1", ""):
+        tool.write_text(f'#!/bin/sh\necho "{says}"\n')
+        machine = devices.Machine()
+        machine.there(python)
+        assert machine.memory("cuda:3") is None
 
 
 def test_weights_that_are_not_there_are_missing_as_anywhere(plugins: Path) -> None:

@@ -205,6 +205,20 @@ def test_what_the_process_uses_besides_counts() -> None:
     assert resources.lease([request("a", 6)], timeout=0)
 
 
+def test_what_a_process_of_ours_takes_is_not_counted_twice() -> None:
+    resources = manager(cuda_0=10)
+    assert isinstance(resources.machine, SimulatedMachine)
+    lease = resources.lease([request("apart", 5)], timeout=0)["apart"]
+    resources.machine.devices["cuda:0"].others = 5  # the process of its pipeline: to the driver, another program
+    with pytest.raises(LeaseTimeout):
+        resources.lease([request("b", 5)], timeout=0)
+    resources.taken_apart(lease, 5)
+    assert resources.lease([request("b", 5)], timeout=0)
+    resources.give_back(lease)
+    with pytest.raises(LeaseTimeout):
+        resources.lease([request("c", 1)], timeout=0)
+
+
 def loaded(resources: ResourceManager, name: str, size: int, pipeline: str) -> None:
     """A model that ``pipeline`` has used and that is idle now."""
     assert isinstance(resources.machine, SimulatedMachine)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import os
-import platform
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -13,28 +9,16 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-import attrs
-import psutil
-
+from videoannotator.data.convert import structure, unstructure
 from videoannotator.discover.asking import ask_code
 from videoannotator.discover.specs import Accelerator
 from videoannotator.errors import DeviceError
+from videoannotator.run.hardware import AppleCard, Card, Hardware, Memory, NvidiaCard, OtherCard, Processor, processors
 
-__all__ = ["DeviceOption", "Machine", "Memory", "available_there", "candidates", "check", "is_out_of_memory"]
+__all__ = ["DeviceOption", "Machine", "Memory", "candidates", "cards", "check", "is_out_of_memory"]
 
 DeviceOption = str | Sequence[str]
 """``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"`` (every card), ``"cuda:1"``, or a list of these without ``"auto"``."""
-
-_PROCESSOR_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
-"""How Linux calls it on x86 and on Arm when the processor multiplies bfloat16."""
-
-
-@attrs.frozen
-class Memory:
-    """Of a device, in bytes. ``free``: for everybody, now."""
-
-    total: int
-    free: int
 
 
 class Machine:
@@ -46,14 +30,15 @@ class Machine:
 
     spare = 0.05
 
+    def __init__(self) -> None:
+        self._others: dict[str, Hardware] = {}
+
     def processors(self) -> int:
         """Processor threads this process may use."""
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return processors()
 
     def available(self) -> tuple[str, ...]:
-        """Devices, best first: ``"cuda:0"``, ..., ``"mps"``, ``"cpu"``.
+        """Devices that libraries of this environment can use, best first: ``"cuda:0"``, ..., ``"mps"``, ``"cpu"``.
 
         Imports torch where it is installed, so it is asked only for pipelines that can use an accelerator.
         """
@@ -65,133 +50,74 @@ class Machine:
         apple = ("mps",) if torch.backends.mps.is_available() else ()
         return (*cards, *apple, "cpu")
 
-    def identity(self, device: str) -> str:
-        """What tells a device from every other of this machine, for whoever shares it: a card's UUID."""
-        if device.startswith("cuda"):
-            import torch
+    def there(self, python: str) -> tuple[str, ...]:
+        """Devices that libraries of another environment can use, by its interpreter; then they are known here, too.
 
-            return str(torch.cuda.get_device_properties(device).uuid)
-        return device
+        Raises `PluginLoadError` when that does not answer.
+        """
+        here, cards = self.available(), cards_there(python)
+        for card in cards:
+            if card.device not in here and card.device not in self._others:
+                self._others[card.device] = OtherCard(card)
+        return (*(card.device for card in cards), "cpu")
+
+    def identity(self, device: str) -> str:
+        """See `videoannotator.run.hardware.Hardware`, as for what follows."""
+        return self._of(device).identity
 
     def model(self, device: str) -> str:
-        """What kind of device it is: figures measured on one hold for others of that name."""
-        if device.startswith("cuda"):
-            import torch
-
-            return str(torch.cuda.get_device_name(device))
-        return f"{device}, {platform.machine()}, {_processor_name()}, {self.processors()} threads"
+        """What kind of device it is."""
+        return self._of(device).model
 
     def memory(self, device: str) -> Memory | None:
         """Memory of a device; None where the platform does not tell."""
-        if device == "cpu":
-            return _processor_memory()
-        torch = _torch()
-        if device.startswith("cuda"):
-            free, total = torch.cuda.mem_get_info(device)
-            return Memory(total, free)
-        total = int(torch.mps.recommended_max_memory())
-        return Memory(total, max(0, total - int(torch.mps.driver_allocated_memory())))
+        return self._of(device).memory()
 
     def held(self, device: str) -> int:
         """Bytes of a device that this process has in use now."""
-        if device == "cpu":
-            return int(psutil.Process().memory_info().rss)
-        torch = _torch()
-        if device.startswith("cuda"):
-            return int(torch.cuda.memory_allocated(device))
-        return int(torch.mps.current_allocated_memory())
+        return self._of(device).held()
 
     def reserved(self, device: str) -> int:
-        """Bytes of a device that this process keeps from others: in use, or freed and not given back yet."""
-        if device.startswith("cuda"):
-            return int(_torch().cuda.memory_reserved(device))
-        return self.held(device)
+        """Bytes of a device that this process keeps from others."""
+        return self._of(device).reserved()
 
     def watch_peak(self, device: str) -> Callable[[], int]:
-        """Begin to watch what this process has in use; the function returned tells the most there was since.
-
-        Where a platform keeps no such record (processor, MPS), it is what is in use when the function is called.
-        """
-        if device.startswith("cuda"):
-            cuda = _torch().cuda
-            cuda.reset_peak_memory_stats(device)
-            return lambda: int(cuda.max_memory_allocated(device))
-        return lambda: self.held(device)
+        """Begin to watch what this process has in use; the function returned tells the most there was since."""
+        return self._of(device).watch_peak()
 
     def empty(self, device: str) -> None:
-        """Let a device have back what nobody uses: libraries keep freed memory for themselves."""
-        gc.collect()  # networks and their parts often refer to each other in circles
-        torch = sys.modules.get("torch")
-        if device == "cpu":
-            _trim()
-        elif torch is not None and device.startswith("cuda"):
-            torch.cuda.empty_cache()
-        elif torch is not None and device == "mps":
-            torch.mps.empty_cache()
+        """Let a device have back what nobody uses."""
+        self._of(device).empty()
 
     def half(self, device: str) -> str | None:
         """The type of half the size that the device multiplies at full speed, as torch names it; None without one."""
-        if device.startswith("cuda"):
-            capable = _torch().cuda.get_device_capability(device) >= (8, 0)  # from Ampere on
-            return "bfloat16" if capable else "float16"
-        if device == "mps":
-            return "float16"
-        return "bfloat16" if _processor_flags().intersection(_PROCESSOR_BF16) else None
+        return self._of(device).half
+
+    def _of(self, device: str) -> Hardware:
+        if device in self._others:
+            return self._others[device]
+        kind = device.partition(":")[0]
+        return {"cuda": NvidiaCard, "mps": AppleCard}.get(kind, Processor)(device)
 
 
-def _torch() -> Any:
-    import torch
-
-    return torch
-
-
-def _processor_memory() -> Memory:
-    """Of the machine, or of the container this process is in, where that has less."""
-    told = psutil.virtual_memory()
-    total, free = int(told.total), int(told.available)
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
-        try:
-            most, now = int(_first_line(limit)), int(_first_line(used))
-        except (OSError, ValueError):  # no such control group, or "max"
-            continue
-        if most < total:
-            return Memory(most, min(free, max(0, most - now)))
-    return Memory(total, free)
+def cards() -> list[dict[str, Any]]:
+    """The accelerators of this environment, each a `Card` as plain data."""
+    machine = Machine()
+    return [
+        unstructure(Card(device, machine.identity(device), machine.model(device), machine.half(device)))
+        for device in machine.available()
+        if device != "cpu"
+    ]
 
 
-def _first_line(path: str) -> str:
-    with open(path, encoding="ascii") as file:
-        return file.readline().strip()
+@cache
+def cards_there(python: str) -> tuple[Card, ...]:
+    """What `cards` says in the environment of an interpreter: its torch decides. Asked once a process.
 
-
-def _processor_lines() -> list[tuple[str, str]]:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            pairs = (line.partition(":") for line in file)
-            return [(key.strip(), value.strip()) for key, _, value in pairs]
-    except OSError:
-        return []
-
-
-def _processor_name() -> str:
-    return next((value for key, value in _processor_lines() if key == "model name"), platform.processor())
-
-
-def _processor_flags() -> set[str]:
-    told = next((value for key, value in _processor_lines() if key in ("flags", "Features")), "")
-    return set(told.split())
-
-
-def _trim() -> None:
-    """glibc keeps what was freed; in a notebook that looks like memory that never comes back."""
-    if sys.platform == "linux":
-        try:
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
-        except (OSError, AttributeError):  # another C library, which gives back by itself
-            return
+    Raises `PluginLoadError` when it cannot answer.
+    """
+    code = "from videoannotator.run.devices import cards as answer"
+    return tuple(structure(Card, card) for card in ask_code(python, code, f"the devices of {python}"))
 
 
 def check(option: DeviceOption) -> tuple[str, ...]:
@@ -207,16 +133,6 @@ def check(option: DeviceOption) -> tuple[str, ...]:
     return devices
 
 
-@cache
-def available_there(python: str) -> tuple[str, ...]:
-    """What `Machine.available` says in the environment of an interpreter: its torch decides. Asked once a process.
-
-    Raises `PluginLoadError` when it cannot answer.
-    """
-    code = "from videoannotator.run.devices import Machine\nanswer = Machine().available"
-    return tuple(ask_code(python, code, f"the devices of {python}"))
-
-
 def candidates(
     machine: Machine, wanted: Sequence[str], accelerators: Sequence[Accelerator], python: str | None = None
 ) -> tuple[str, ...]:
@@ -229,9 +145,8 @@ def candidates(
     if tuple(wanted) == ("cpu",) or not accelerators:
         return ("cpu",)
     here, place = machine.available(), "this machine"
-    if python is not None and here != ("cpu",):
-        there = available_there(python)
-        here, place = tuple(device for device in here if device in there), f"the environment of {python}"
+    if python is not None:
+        here, place = machine.there(python), f"the environment of {python}"
     usable = [device for device in here if device.partition(":")[0] in accelerators]
     if tuple(wanted) == ("auto",):
         best = usable[0].partition(":")[0] if usable else "cpu"

@@ -90,6 +90,7 @@ class ResourceManager:
         self._owner = new_owner()
         self._changed = threading.Condition(threading.RLock())
         self._leases: dict[str, Lease] = {}
+        self._apart: dict[str, int] = {}  # bytes in processes of pipelines, by number of the lease
         self._base: dict[str, int] = {}
         self._identities: dict[str, str] = {}
         self._gates: dict[str, Gate] = {}
@@ -104,6 +105,12 @@ class ResourceManager:
         """True when nobody else of this process has a lease of its device."""
         with self._changed:
             return all(one.number == lease.number or one.device != lease.device for one in self._leases.values())
+
+    def taken_apart(self, lease: Lease, taken: int) -> None:
+        """The pipeline of a lease has ``taken`` bytes of its device in a process of its own."""
+        with self._changed:
+            if lease.number in self._leases:
+                self._apart[lease.number] = taken
 
     def unleased(self, device: str) -> int:
         """Bytes of a device in use by this process that belong to no lease: its own, and those of idle models."""
@@ -145,6 +152,7 @@ class ResourceManager:
         with self._changed:
             if self._leases.pop(lease.number, None) is None:
                 return
+            self._apart.pop(lease.number, None)
             with self._ledger.open() as book:
                 self._show(book)
             self._changed.notify_all()
@@ -219,7 +227,7 @@ class ResourceManager:
             device=self._identity(device),
             base=self._base.get(device, 0),
             idle=self.models.idle(device),
-            reserved=self.machine.reserved(device),
+            reserved=self.machine.reserved(device) + sum(self._apart.get(lease.number, 0) for lease in at_work),
             leases=tuple((lease.name, lease.memory or 0) for lease in at_work),
         )
 

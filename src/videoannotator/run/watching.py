@@ -50,6 +50,7 @@ class Watch:
             taken = self._taken(lease, holder) if unknown or last else lambda: self._apart() or 0
             yield
             if apart is not None:
+                self._resources.taken_apart(lease, taken())
                 self._remember(lease, frames or lease.batch, taken())
             elif unknown and gate.undisturbed:
                 self._remember(lease, frames, taken())

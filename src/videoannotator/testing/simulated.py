@@ -72,6 +72,7 @@ class SimulatedMachine(Machine):
     spare = 0.0
 
     def __init__(self, devices: Mapping[str, SimulatedMemory], threads: int = 2, name: str = "simulated") -> None:
+        super().__init__()
         self.devices = dict(devices)
         self.threads = threads
         self.name = name
