@@ -1,0 +1,1 @@
+"""What a run costs, beside the others' own tools and beside itself: ``python -m benchmarks.speed``."""
