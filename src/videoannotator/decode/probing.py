@@ -65,30 +65,46 @@ class _Read:
     last: tuple[int, int] = (-(2**63), 0)
     first: VideoFrame | None = None
     tried: int = 0
-    sound_first: Fraction | None = None
-    sound_end: Fraction | None = None
-    sound_length: Fraction = Fraction(0)
+    sound_base: Fraction = Fraction(1)
+    sound_begins: int | None = None
+    sound_ends: int | None = None
+    sound_ticks: int = 0
 
-    def add_picture(self, packet: Packet[Any], stream: VideoStream) -> None:
+    @property
+    def sound_first(self) -> Fraction | None:
+        """When the first sound is heard, in seconds of the container's time; None where no packet says when."""
+        return None if self.sound_begins is None else self.sound_begins * self.sound_base
+
+    @property
+    def sound_end(self) -> Fraction | None:
+        """When the last sound ends."""
+        return None if self.sound_ends is None else self.sound_ends * self.sound_base
+
+    @property
+    def sound_length(self) -> Fraction:
+        """Seconds of sound in all packets."""
+        return self.sound_ticks * self.sound_base
+
+    def add_picture(self, packet: Packet[Any], codec: str) -> None:
         if self.first is None and self.tried < _FIRST_PACKETS:
             self.first = _decoded(packet)
             self.tried += 1
         self.hidden += packet.is_discard
-        if holds_picture(packet, stream.codec_context.name):
+        if holds_picture(packet, codec):
             self.pts.append(packet.pts)
             self.dts.append(packet.dts)
             self.last = max(self.last, (packet.pts if packet.pts is not None else -(2**63), packet.duration or 0))
 
     def add_sound(self, packet: Packet[Any]) -> None:
+        # whole ticks: there are many packets, and fractions of seconds take long
         if not packet.size or packet.is_discard:
             return
-        length = (packet.duration or 0) * packet.time_base
-        self.sound_length += length
+        length = packet.duration or 0
+        self.sound_ticks += length
         when = packet.pts if packet.pts is not None else packet.dts
         if when is not None:
-            start = when * packet.time_base
-            self.sound_first = start if self.sound_first is None else min(start, self.sound_first)
-            self.sound_end = start + length if self.sound_end is None else max(start + length, self.sound_end)
+            self.sound_begins = when if self.sound_begins is None else min(when, self.sound_begins)
+            self.sound_ends = when + length if self.sound_ends is None else max(when + length, self.sound_ends)
 
 
 def _decoded(packet: Packet[Any]) -> VideoFrame | None:
@@ -115,10 +131,12 @@ def probe(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> MediaIn
             raise UnreadableMediaError(
                 "there are neither pictures nor sound in this file that can be decoded.", path=path
             )
-        read = _Read()
+        read = _Read(sound_base=Fraction(sound.time_base or 1) if sound is not None else Fraction(1))
+        codec = picture.codec_context.name if picture is not None else ""
+        number = picture.index if picture is not None else -1
         for packet in packets(container, *wanted):
-            if picture is not None and packet.stream_index == picture.index:
-                read.add_picture(packet, picture)
+            if packet.stream_index == number:
+                read.add_picture(packet, codec)
             else:
                 read.add_sound(packet)
         info = _media_info(path, container, picture if read.pts else None, sound, read)
