@@ -25,7 +25,7 @@ from videoannotator.data.needs import Audio, Frames
 from videoannotator.decode.passes import DecodePass
 from videoannotator.decode.probing import probe
 
-__all__ = ["ASSETS", "Material", "RATE", "longer", "material"]
+__all__ = ["ASSETS", "RATE", "Material", "longer", "material"]
 
 ASSETS = Path(os.environ.get("VIDEOANNOTATOR_TEST_ASSETS", Path(__file__).parents[2] / "../shared/assets")).resolve()
 BUILD = Path(__file__).parents[2] / "build" / "benchmarks"

@@ -16,9 +16,7 @@ from tests.run.pipelines import CATALOG
 
 import videoannotator as va
 from videoannotator.decode.passes import DecodePass
-from videoannotator.discover.models import sha256_of
 from videoannotator.errors import CacheError
-from videoannotator.run import identity
 from videoannotator.run.cache import ResultCache
 from videoannotator.run.keys import code_of
 from videoannotator.testing.clips import corrupt_packet, write_clip
@@ -178,20 +176,6 @@ def test_without_a_usable_folder_results_are_still_had(
     with caplog.at_level(logging.WARNING):
         assert annotate(clip, ["watch"]).ok
     assert "results are not kept" in caplog.text
-
-
-def test_hashes_are_remembered_for_files_that_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "x.bin"
-    file.write_bytes(b"one")
-    read: list[Path] = []
-    monkeypatch.setattr(identity, "sha256_of", lambda path: read.append(path) or sha256_of(path))
-    assert identity.media_sha256(file) == identity.media_sha256(file) == sha256_of(file)
-    assert len(read) == 2, "it was written a moment ago: a change would not be seen"
-    monkeypatch.setattr(identity, "_SETTLED", 0.0)
-    assert identity.media_sha256(file) == identity.media_sha256(file)
-    assert len(read) == 3
-    file.write_bytes(b"two")
-    assert identity.media_sha256(file) == sha256_of(file)
 
 
 def test_a_change_of_code_is_another_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

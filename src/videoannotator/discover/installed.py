@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,15 @@ __all__ = ["code_places", "hash_of_code", "library_versions"]
 
 
 def library_versions(distributions: Iterable[str]) -> dict[str, str]:
-    """Installed versions of these distributions and of what they require directly."""
+    """Installed versions of these distributions and of what they require directly.
+
+    Read once per process: what it has imported stays what it was, whatever is installed afterwards.
+    """
+    return dict(_library_versions(frozenset(distributions)))
+
+
+@cache
+def _library_versions(distributions: frozenset[str]) -> dict[str, str]:
     names = set(distributions)
     for name in tuple(names):
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -14,9 +13,9 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import attrs
-from platformdirs import user_cache_path
 
 from videoannotator.data.outcome import ModelRecord, Precision
+from videoannotator.discover.hashing import cache_folder, known_sha256, sha256_of
 from videoannotator.discover.specs import ModelSpec
 from videoannotator.errors import ModelDownloadError, ModelMismatchError, ModelMissingError, nearest
 
@@ -24,25 +23,6 @@ __all__ = ["ModelFile", "ModelKey", "ModelStore", "cache_folder", "sha256_of", "
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0
-
-
-def cache_folder() -> Path:
-    """Where this library keeps what it fetched: ``VIDEOANNOTATOR_CACHE``, or the platform's cache folder."""
-    chosen = os.environ.get("VIDEOANNOTATOR_CACHE")
-    return Path(chosen) if chosen else user_cache_path("videoannotator", appauthor=False)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal; of a folder: of its files' relative names and hashes in sorted order."""
-    total = hashlib.sha256()
-    if path.is_dir():
-        for inner in sorted(p for p in path.rglob("*") if p.is_file()):
-            total.update(f"{inner.relative_to(path).as_posix()}\0{sha256_of(inner)}\n".encode())
-        return total.hexdigest()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            total.update(block)
-    return total.hexdigest()
 
 
 def size_of(path: Path) -> int:
@@ -126,7 +106,7 @@ class ModelStore:
         given = Path(name).expanduser()
         if given.exists():
             return ModelFile(
-                name=given.name, path=given.resolve(), source="local", sha256=sha256_of(given), licence=None
+                name=given.name, path=given.resolve(), source="local", sha256=known_sha256(given), licence=None
             )
         spec = next((s for s in specs if s.name == name), None)
         if spec is None:
@@ -138,7 +118,7 @@ class ModelStore:
         path = self.locate(spec)
         if not path.exists():
             self._fetch(spec, path)
-        digest = sha256_of(path)
+        digest = known_sha256(path)
         if spec.sha256 and digest != spec.sha256:
             raise ModelMismatchError(
                 f"{path} is not the declared {spec.name}: SHA-256 {digest}, declared {spec.sha256}; "

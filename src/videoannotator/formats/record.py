@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from videoannotator.data.convert import structure, unstructure
 from videoannotator.data.media import MediaInfo
@@ -21,7 +22,15 @@ from videoannotator.data.time import TimeSpan
 from videoannotator.errors import DataError, FormatError
 from videoannotator.formats.classes import class_path
 
-__all__ = ["VERSION", "PipelineRecord", "Record", "TableRecord", "foreign_result"]
+__all__ = [
+    "VERSION",
+    "PipelineRecord",
+    "Record",
+    "TableRecord",
+    "foreign_result",
+    "media_from_plain",
+    "plain_media",
+]
 
 VERSION = 1
 """Of the layout of records. A reader refuses any other."""
@@ -102,10 +111,7 @@ class Record:
 
     def plain(self) -> dict[str, Any]:
         """This record as plain data; the times of frames as runs of equal steps."""
-        plain: dict[str, Any] = unstructure(self)
-        if self.media.video is not None:
-            plain["media"]["video"]["clock"]["pts"] = _runs(plain["media"]["video"]["clock"]["pts"])
-        return plain
+        return {**unstructure(self), "media": plain_media(self.media)}
 
     @classmethod
     def from_plain(cls, plain: Any, path: Path) -> Record:
@@ -118,7 +124,7 @@ class Record:
                 "install the version that wrote it, or a newer one"
             )
         try:
-            return structure(cls, _with_pts(plain))
+            return structure(cls, {**plain, "media": _with_pts(plain["media"])})
         except (DataError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise FormatError(f"{path} is damaged: {error}") from error
 
@@ -142,20 +148,36 @@ class Record:
         return every[0]
 
 
-def _runs(pts: Sequence[int]) -> dict[str, Any]:
+def plain_media(media: MediaInfo) -> dict[str, Any]:
+    """``media`` as plain data; the times of frames as runs of equal steps."""
+    plain: dict[str, Any] = unstructure(media)
+    if media.video is not None:
+        plain["video"]["clock"]["pts"] = _runs(media.video.clock.pts)
+    return plain
+
+
+def media_from_plain(plain: Any) -> MediaInfo:
+    """What `plain_media` gave, as it was. Raises `DataError` where it is something else."""
+    try:
+        return structure(MediaInfo, _with_pts(plain))
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise DataError(f"this is no media: {error}") from error
+
+
+def _runs(pts: NDArray[np.int64]) -> dict[str, Any]:
     """Times of frames as the first and the steps, equal ones counted (``"1001x300 1002"``)."""
-    steps = np.diff(np.array(pts, dtype=np.int64))
+    steps = np.diff(pts)
     begins = np.flatnonzero(np.diff(steps, prepend=-1))
     counts = np.diff(begins, append=len(steps))
     runs = zip(steps[begins].tolist(), counts.tolist(), strict=True)
     text = " ".join(f"{step}x{count}" if count > 1 else f"{step}" for step, count in runs)
-    return {"first": pts[0] if len(pts) else None, "steps": text}
+    return {"first": int(pts[0]) if len(pts) else None, "steps": text}
 
 
-def _with_pts(plain: dict[str, Any]) -> dict[str, Any]:
-    video = plain["media"]["video"]
+def _with_pts(media: dict[str, Any]) -> dict[str, Any]:
+    video = media["video"]
     if video is None:
-        return plain
+        return media
     runs = video["clock"]["pts"]
     pairs = [step.partition("x") for step in runs["steps"].split()]
     values, counts = [int(step) for step, _, _ in pairs], [int(count or 1) for _, _, count in pairs]
@@ -163,8 +185,7 @@ def _with_pts(plain: dict[str, Any]) -> dict[str, Any]:
     if sum(counts) > _MOST_FRAMES:
         raise DataError(f"a film of {sum(counts)} frames is not believed")
     pts = np.cumsum(np.concatenate([first, np.repeat(np.array(values, dtype=np.int64), counts)]).astype(np.int64))
-    video = {**video, "clock": {**video["clock"], "pts": pts}}
-    return {**plain, "media": {**plain["media"], "video": video}}
+    return {**media, "video": {**video, "clock": {**video["clock"], "pts": pts}}}
 
 
 def foreign_result(

@@ -15,8 +15,8 @@ import attrs
 from videoannotator.data.media import MediaInfo
 from videoannotator.data.result import Result
 from videoannotator.data.time import TimeSpan
-from videoannotator.decode.probing import probe
 from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
+from videoannotator.discover.hashing import known_sha256
 from videoannotator.discover.models import ModelStore
 from videoannotator.errors import CacheError, ConfigError, DataError, PipelineError, PlanError, nearest
 from videoannotator.run.cache import ResultCache
@@ -24,7 +24,7 @@ from videoannotator.run.control import Control
 from videoannotator.run.devices import DeviceOption, check
 from videoannotator.run.estimating import estimated_seconds
 from videoannotator.run.events import Event, Failed, Finished, Notice, Progress
-from videoannotator.run.identity import media_sha256
+from videoannotator.run.identity import probed
 from videoannotator.run.isolation.choice import IsolationOption, isolation_of
 from videoannotator.run.keys import keys_of
 from videoannotator.run.measured import Measured
@@ -155,7 +155,7 @@ class Annotator:
         Raises `MediaError` and `DataError`.
         """
         self._open()
-        media = probe(path)
+        media = probed(path)
         measured = Measured()
         plan = make_plan(
             self.catalog,
@@ -177,7 +177,7 @@ class Annotator:
         """The pipelines of a plan, told which of them the cache has."""
         keys = {}
         if self._cache is not None and self._cache.folder.is_dir():  # where nothing was ever kept, no hash is needed
-            keys = keys_of(plan, media_sha256(Path(plan.media.path)), attrs.evolve(self._store, download=False))
+            keys = keys_of(plan, known_sha256(Path(plan.media.path)), attrs.evolve(self._store, download=False))
         for planned in plan.pipelines:
             key = keys.get(planned.name)
             yield attrs.evolve(planned, cached=key is not None and self._cache is not None and self._cache.has(key))

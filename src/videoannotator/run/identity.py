@@ -1,57 +1,50 @@
-"""Which file it is: SHA-256 by content, remembered so that a large file is read for it once."""
+"""What a media file is, remembered so that its packets are read for it once."""
 
 from __future__ import annotations
 
-import logging
-import sqlite3
-import time
-from contextlib import closing
+import json
+import os
+import zlib
+from functools import cache
+from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
 
-from videoannotator.discover.models import cache_folder, sha256_of
+import attrs
+import av
 
-__all__ = ["media_sha256"]
+from videoannotator.data.media import MediaInfo
+from videoannotator.decode import probing
+from videoannotator.decode.probing import probe
+from videoannotator.discover.hashing import remembered
+from videoannotator.discover.installed import hash_of_code
+from videoannotator.errors import DataError
+from videoannotator.formats.record import media_from_plain, plain_media
 
-_log = logging.getLogger(__name__)
-_SETTLED = 2.0
-"""Seconds a file must have been left alone: within the resolution of a file system's clock it could change unseen."""
+__all__ = ["probed"]
 
 
-def media_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal.
-
-    Remembered in the cache folder by path, size, inode and times of change; a file that was changed less than two
-    seconds ago is read each time. Where the cache folder cannot be used, nothing is remembered. Raises `OSError`.
-    """
-    stat = path.stat()
-    marks = (str(path.resolve()), stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
-    if time.time() - max(stat.st_mtime, stat.st_ctime) < _SETTLED:
-        return sha256_of(path)
+def probed(path: str | PathLike[str]) -> MediaInfo:
+    """What `probe` tells, without reading a file again that was left alone: see `remembered`. Raises what it raises."""
+    place = Path(path)
     try:
-        with closing(_opened()) as book:
-            found = book.execute(
-                "SELECT sha256 FROM files WHERE (path, size, inode, mtime, ctime) = (?,?,?,?,?)", marks
-            )
-            for (known,) in found:
-                return str(known)
-            digest = sha256_of(path)
-            with book:
-                book.execute("INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?)", (*marks, digest))
-            return digest
-    except sqlite3.Error as error:
-        _log.warning("%s cannot be used, so hashes are not remembered: %s", cache_folder(), error)
-        return sha256_of(path)
-
-
-def _opened() -> sqlite3.Connection:
-    folder = cache_folder()
+        told = remembered("media", place, lambda file: _packed(probe(file)), _code())
+    except (OSError, ValueError):  # no such file, or no name of one: probing says so in words
+        return probe(path)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise sqlite3.OperationalError(str(error)) from error
-    book = sqlite3.connect(folder / "hashes.sqlite", timeout=10)
-    book.execute(
-        "CREATE TABLE IF NOT EXISTS files "
-        "(path TEXT PRIMARY KEY, size INT, inode INT, mtime INT, ctime INT, sha256 TEXT)"
-    )
-    return book
+        media = media_from_plain(json.loads(zlib.decompress(told)))
+    except (DataError, ValueError, zlib.error):  # damaged
+        return probe(path)
+    return attrs.evolve(media, path=os.path.abspath(place))
+
+
+def _packed(media: MediaInfo) -> bytes:
+    return zlib.compress(json.dumps(plain_media(media)).encode(), 1)
+
+
+@cache
+def _code() -> str:
+    """Tells the code that probes from code that was there before or comes after it."""
+    decoding = Path(probing.__file__).parent
+    places = [str(decoding), str(decoding.with_name("data"))]
+    return f"{version('videoannotator')} {av.__version__} {av.library_versions} {hash_of_code(places)}"

@@ -12,10 +12,10 @@ from videoannotator.data.comparing import Comparison, compare
 from videoannotator.data.outcome import PipelineRecord
 from videoannotator.data.result import Result
 from videoannotator.discover.catalog import Catalog, catalog
+from videoannotator.discover.hashing import known_sha256
 from videoannotator.discover.models import ModelStore
 from videoannotator.errors import DataError, ModelMismatchError
 from videoannotator.run.annotator import Annotator
-from videoannotator.run.identity import media_sha256
 from videoannotator.run.progress import ProgressOption
 
 __all__ = ["rerun"]
@@ -45,7 +45,7 @@ def rerun(
     place = Path(result.media.path if path is None else path)
     if not place.is_file():
         raise DataError(f"{place} is not there; say where the file is: rerun(result, path)")
-    digest = media_sha256(place)
+    digest = known_sha256(place)
     if digest != made.media_sha256:
         raise DataError(
             f"{place} is not the file this result was made from: its SHA-256 is {digest}, that of the result's "

@@ -24,6 +24,7 @@ from videoannotator.data.outcome import Failure, PipelineRecord
 from videoannotator.data.result import PipelineResult, Result
 from videoannotator.data.table import Table
 from videoannotator.decode.passes import DecodePass
+from videoannotator.discover.hashing import known_sha256
 from videoannotator.discover.models import ModelStore
 from videoannotator.discover.pipeline import Context
 from videoannotator.errors import CancelledError, LeaseTimeout
@@ -34,7 +35,6 @@ from videoannotator.run.estimating import learn
 from videoannotator.run.events import Event, Failed, Finished, Notice, PipelineDone, Progress, RowsReady
 from videoannotator.run.failing import skipped
 from videoannotator.run.feeding import Feeder
-from videoannotator.run.identity import media_sha256
 from videoannotator.run.keys import keys_of
 from videoannotator.run.measured import Measured
 from videoannotator.run.plan import Plan, PlannedPipeline
@@ -94,7 +94,7 @@ class Run:
     def events(self) -> Iterator[Event]:
         """Run, and tell what happens; the last event is `Finished`. Raises `CancelledError` when cancelled."""
         try:
-            self._sha256 = media_sha256(Path(self.plan.media.path))
+            self._sha256 = known_sha256(Path(self.plan.media.path))
             if self.cache is not None:
                 self._keys = keys_of(self.plan, self._sha256, self.store)
             for stage in self.plan.stages:
