@@ -29,10 +29,11 @@ from .examples import a_result, with_tables
 quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.parametrize("arrow", [False, True], ids=["parquet", "arrow"])
 @quick
-@given(results())
-def test_everything_comes_back_equal(tmp_path: Path, result: Result) -> None:
-    (path,) = Native().write(result, tmp_path, stem=result.stem)
+@given(result=results())
+def test_everything_comes_back_equal(tmp_path: Path, arrow: bool, result: Result) -> None:
+    (path,) = Native(quick=arrow).write(result, tmp_path, stem=result.stem)
     assert path == tmp_path / f"{result.stem}.videoannotator"
     assert Native().read(path) == result
     assert not list(tmp_path.glob(".*")), "a working folder was left behind"
@@ -47,6 +48,19 @@ def test_tables_open_in_pandas_and_are_compressed(tmp_path: Path) -> None:
     assert parquet.ParquetFile(file).metadata.row_group(0).column(0).compression == "ZSTD"
     units = parquet.read_schema(file).field("x1").metadata
     assert units == {b"unit": b"px"}
+
+
+def test_the_quick_kind_is_damaged_loudly(tmp_path: Path) -> None:
+    (path,) = Native(quick=True).write(a_result(), tmp_path, stem="s")
+    file = path / "person_tracking" / "detections.arrow"
+    whole = file.read_bytes()
+    text = whole.index(b"person" * 2)  # the labels, one after the other; their lengths stand before them
+    for damaged in (whole[: len(whole) // 2], whole[:text] + b"\xff" + whole[text + 1 :], b""):
+        file.write_bytes(damaged)
+        with pytest.raises(FormatError, match=r"detections\.arrow"):
+            Native().read(path)
+    file.write_bytes(whole)
+    assert Native().read(path) == a_result()
 
 
 def test_a_newer_one_replaces_the_old_whole(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_failures_are_not_kept_but_those_of_the_file_are(tmp_path: Path) -> None
 
 def test_a_damaged_entry_is_computed_again(clip: Path, own_cache: Path) -> None:
     annotate(clip, ["watch"])
-    (table,) = own_cache.glob("results/*/result.videoannotator/watch/seen.parquet")
+    (table,) = own_cache.glob("results/*/result.videoannotator/watch/seen.arrow")
     table.write_bytes(table.read_bytes()[:-20])
     assert cached(annotate(clip, ["watch"])) == {"watch": False}
     assert cached(annotate(clip, ["watch"])) == {"watch": True}

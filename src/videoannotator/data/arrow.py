@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from videoannotator.data.buffers import number_array, numbers_of, present_in, text_array
 from videoannotator.data.columns import ArrayOf, Column, columns_of
 from videoannotator.errors import DataError
 
@@ -41,8 +43,13 @@ def _field(column: Column) -> pa.Field:
     return pa.field(column.name, arrow_type(column), column.nullable, {"unit": column.unit} if column.unit else None)
 
 
-def arrow_schema(row_class: type[Any]) -> pa.Schema:
+def arrow_schema(row_class: Any) -> pa.Schema:
     """The Arrow schema of a row class: types, which columns may miss values, units in the field metadata."""
+    return _schema(row_class)
+
+
+@cache
+def _schema(row_class: Any) -> pa.Schema:
     return pa.schema([_field(c) for c in columns_of(row_class)])
 
 
@@ -71,20 +78,30 @@ def _number_column(column: Column, values: Any) -> pa.Array:
         if array.type != type_:
             array = array.cast(type_)
     elif isinstance(values, np.ndarray) and values.dtype != object:
-        array = _from_numpy(column, values, type_)
+        array = _from_numpy(column, values)
     else:
         values = list(values)
         for value in values:
             problem = column.problem(value)
             if problem:
                 raise DataError(f"{column.name} {problem}")
-        array = pa.array([v.item() if isinstance(v, np.generic) else v for v in values], type_)
+        array = _from_list(column, values)
     present = array.drop_null() if array.null_count else array
-    _check_numbers(column, array, present.to_numpy(zero_copy_only=False))
+    _check_numbers(column, array, numbers_of(present))
     return array
 
 
-def _from_numpy(column: Column, values: NDArray[Any], type_: pa.DataType) -> pa.Array:
+def _from_list(column: Column, values: Sequence[Any]) -> pa.Array:
+    missing = np.array([value is None for value in values], dtype=bool)
+    try:
+        with np.errstate(over="ignore"):  # what becomes infinite is refused as such
+            numbers = np.array([0 if value is None else value for value in values], dtype=column.dtype)
+    except OverflowError as error:
+        raise DataError(f"{column.name} must be {column.dtype}: {error}") from error
+    return number_array(numbers, missing)
+
+
+def _from_numpy(column: Column, values: NDArray[Any]) -> pa.Array:
     if values.ndim != 1:
         raise DataError(f"{column.name} must have one dimension, got shape {values.shape}")
     fits = {"int": "iu", "float": "iuf", "bool": "b"}[column.kind]
@@ -95,7 +112,7 @@ def _from_numpy(column: Column, values: NDArray[Any], type_: pa.DataType) -> pa.
     if column.kind == "float" and column.nullable:
         # the one way NumPy can say that a number is missing
         missing = np.isnan(plain) if missing is None else missing | np.isnan(plain)
-    return pa.array(plain.astype(column.dtype, copy=False), type_, mask=missing)
+    return number_array(plain.astype(column.dtype, copy=False), missing)
 
 
 def _check_numbers(column: Column, array: pa.Array, numbers: NDArray[Any]) -> None:
@@ -108,13 +125,17 @@ def _check_numbers(column: Column, array: pa.Array, numbers: NDArray[Any]) -> No
 
 
 def _text_column(column: Column, values: Any) -> pa.Array:
-    values = values.to_pylist() if isinstance(values, pa.Array | pa.ChunkedArray) else list(values)
-    values = [str(v) if isinstance(v, np.str_) else v for v in values]
-    for value in dict.fromkeys(values):
+    if isinstance(values, pa.Array | pa.ChunkedArray) and values.type == pa.string():
+        array = _one_chunk(values)
+    else:
+        values = values.to_pylist() if isinstance(values, pa.Array | pa.ChunkedArray) else values
+        values = [str(v) if isinstance(v, np.str_) else v for v in values]
+        array = None
+    for value in dict.fromkeys(values) if array is None else array.unique().to_pylist():
         problem = column.problem(value)
         if problem:
             raise DataError(f"{column.name} {problem}")
-    return pa.array(values, pa.string())
+    return text_array(values) if array is None else array
 
 
 def _rows_column(column: Column, values: Any) -> pa.Array:
@@ -163,19 +184,19 @@ def _joined(column: Column, items: Sequence[NDArray[Any] | None]) -> pa.Array:
     filler = np.zeros(tuple(n or 0 for n in column.shape), dtype=column.dtype)  # fixed-size lists keep room for it
     parts = [filler if item is None else item for item in items]
     flat = np.concatenate([p.ravel() for p in parts]) if parts else np.zeros(0, dtype=column.dtype)
-    missing = pa.array([item is None for item in items], pa.bool_())
+    missing = number_array(np.array([item is None for item in items], dtype=bool))
     return _nest(column, flat, [len(p) for p in parts], missing)
 
 
 def _nest(column: Column, flat: NDArray[Any], lengths: Sequence[int], missing: pa.Array | None) -> pa.Array:
     """The numbers of all rows as nested Arrow lists, without a Python object per number."""
-    array = pa.array(flat.astype(column.dtype, copy=False))
+    array = number_array(flat.astype(column.dtype, copy=False))
     for size in reversed(column.shape[1:]):
         array = pa.FixedSizeListArray.from_arrays(array, size)
     if column.shape[0] is not None:
         return pa.FixedSizeListArray.from_arrays(array, column.shape[0], mask=missing)
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), array, mask=missing)
+    return pa.ListArray.from_arrays(number_array(offsets), array, mask=missing)
 
 
 def _one_chunk(values: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -210,22 +231,27 @@ def _flat(column: Column, array: pa.Array) -> NDArray[Any]:
     flat = array.flatten()
     for _ in column.shape[1:]:
         flat = flat.flatten()
-    numbers: NDArray[Any] = flat.to_numpy(zero_copy_only=False).astype(column.dtype, copy=False)
-    return numbers
+    if flat.null_count:
+        raise DataError(f"{column.name} holds arrays in which numbers are missing")
+    return numbers_of(flat).astype(column.dtype, copy=False)
 
 
 def _unnest(column: Column, array: pa.Array) -> list[NDArray[Any] | None]:
     inner = tuple(n or 0 for n in column.shape[1:])
-    present = array.is_valid().to_numpy(zero_copy_only=False)
+    present = present_in(array)
     numbers = _flat(column, array)
-    if column.shape[0] is None:
-        lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    else:
-        lengths = np.where(present, column.shape[0], 0)
+    lengths = np.where(present, _lengths(column, array), 0)
     ends = np.cumsum(lengths)
     points = numbers.reshape((-1, *inner)) if inner else numbers
     points.flags.writeable = False
     return [points[end - n : end] if there else None for end, n, there in zip(ends, lengths, present, strict=True)]
+
+
+def _lengths(column: Column, array: pa.Array) -> NDArray[Any]:
+    """How long the array of each row is, (N,); where one is missing, anything may stand."""
+    if column.shape[0] is not None:
+        return np.full(len(array), column.shape[0])
+    return numbers_of(array.value_lengths())
 
 
 def to_numpy(column: Column, values: pa.ChunkedArray) -> NDArray[Any]:
@@ -234,17 +260,19 @@ def to_numpy(column: Column, values: pa.ChunkedArray) -> NDArray[Any]:
     if column.kind in ("str", "rows"):
         return _objects(from_arrow(column, array))
     if column.kind == "array":
-        items = _unnest(column, array)
-        shapes = {None if item is None else item.shape for item in items}
-        if len(shapes) == 1 and None not in shapes:
-            return np.stack([item for item in items if item is not None])
-        return _objects(items)
+        lengths = _lengths(column, array)
+        if len(array) and not array.null_count and (lengths == lengths[0]).all():
+            return _flat(column, array).reshape((len(array), *(lengths[:1]), *(n or 0 for n in column.shape[1:])))
+        return _objects(_unnest(column, array))
+    numbers: NDArray[Any] = numbers_of(array)
     if column.kind == "float":
-        return array.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # missing = NaN
+        return (
+            np.where(present_in(array), numbers, np.array(np.nan, dtype=numbers.dtype)) if array.null_count else numbers
+        )
     if not column.nullable:
-        return array.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-    filled = array.fill_null(False if column.kind == "bool" else 0).to_numpy(zero_copy_only=False)
-    return np.ma.MaskedArray(filled, mask=array.is_null().to_numpy(zero_copy_only=False))
+        return numbers
+    present = present_in(array)
+    return np.ma.MaskedArray(np.where(present, numbers, np.zeros((), dtype=numbers.dtype)), mask=~present)
 
 
 def _objects(items: Sequence[Any]) -> NDArray[Any]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from videoannotator.data.arrow import arrow_schema, from_arrow, to_arrow, to_numpy
+from videoannotator.data.buffers import number_array
 from videoannotator.data.columns import Column, columns_of, rules_of
 from videoannotator.errors import DataError, MissingDependencyError, nearest
 
@@ -85,7 +86,7 @@ class Table(Sequence[T], Generic[T]):
     @classmethod
     def empty(cls, row_class: type[T]) -> Table[T]:
         """A table without rows."""
-        return cls(row_class, arrow_schema(row_class).empty_table())
+        return cls(row_class, pa.Table.from_batches([], arrow_schema(row_class)))
 
     @classmethod
     def from_arrow(cls, row_class: type[T], arrow: pa.Table) -> Table[T]:
@@ -152,7 +153,7 @@ class Table(Sequence[T], Generic[T]):
             start, stop, step = key.indices(len(self))
             if step == 1:
                 return self._of(self._arrow.slice(start, max(0, stop - start)))
-            return self._of(self._arrow.take(pa.array(range(start, stop, step), pa.int64())))
+            return self._of(self._arrow.take(number_array(np.arange(start, stop, step, dtype=np.int64))))
         return self._select(key)
 
     def _select(self, key: Any) -> Table[T]:
@@ -164,11 +165,11 @@ class Table(Sequence[T], Generic[T]):
         if selector.dtype == bool:
             if len(selector) != len(self):
                 raise DataError(f"a selection of {len(selector)} does not fit a table of {len(self)} rows")
-            return self._of(self._arrow.filter(pa.array(selector)))
+            return self._of(self._arrow.filter(number_array(selector)))
         indices = np.where(selector < 0, selector + len(self), selector)
         if indices.min() < 0 or indices.max() >= len(self):
             raise IndexError(f"rows {selector.tolist()} of a table with {len(self)} rows")
-        return self._of(self._arrow.take(pa.array(indices, pa.int64())))
+        return self._of(self._arrow.take(number_array(indices.astype(np.int64, copy=False))))
 
     def _of(self, arrow: pa.Table) -> Table[T]:
         return Table(self._row_class, arrow)
@@ -198,7 +199,7 @@ class Table(Sequence[T], Generic[T]):
         for name in names:
             self._column(name)
         position = "__position__"
-        numbered = self._arrow.append_column(position, pa.array(range(len(self)), pa.int64()))
+        numbered = self._arrow.append_column(position, number_array(np.arange(len(self), dtype=np.int64)))
         ordered = numbered.sort_by([(n, "ascending") for n in (*names, position)])
         return self._of(ordered.drop_columns([position]))
 

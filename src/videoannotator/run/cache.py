@@ -254,7 +254,7 @@ class Entry:
         place = self._cache.folder / self._key
         working = Path(tempfile.mkdtemp(dir=self._cache.folder, prefix=f".{self._key}-"))
         try:
-            (written,) = Native().write(whole, working, stem=_STEM)
+            (written,) = Native(quick=True).write(whole, working, stem=_STEM)
             note = {"pipeline": name, "media": provenance.media_name, "size": _size(written)}
             (working / _NOTE).write_text(json.dumps(note), encoding="utf-8")
             if place.exists():  # damaged, or it would have been taken

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -204,7 +205,7 @@ class Run:
 
     def _taken(self, planned: PlannedPipeline, stored: Stored) -> Iterator[Event]:
         entry, found = planned.entry, stored.result.tables
-        tables = {name: Table.from_arrow(row_class_of(entry, name), t.to_arrow()) for name, t in found.items()}
+        tables = {name: _as(row_class_of(entry, name), t) for name, t in found.items()}
         self._results[planned.name] = attrs.evolve(stored.result, tables=tables)
         self._records[planned.name] = attrs.evolve(stored.record, cached=True)
         yield from self._told(stored.media_failures)
@@ -317,6 +318,11 @@ def time_left(fraction: float, elapsed: float, planned: float | None) -> float |
     else:
         whole = fraction * pace + (1 - fraction) * planned
     return None if whole is None else whole * (1 - fraction)
+
+
+def _as(row_class: type[Any], table: Table[Any]) -> Table[Any]:
+    """A table that was read, of the class that its pipeline gives: that of a plugin may have been made from columns."""
+    return table if table.row_class is row_class else Table.from_arrow(row_class, table.to_arrow())
 
 
 def _known(worker: Worker) -> int:
