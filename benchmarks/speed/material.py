@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import cycle, islice, pairwise
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,9 @@ def _speech(seconds: float) -> NDArray[np.float32]:
         assert decoding.audio_track is not None  # noqa: S101 - they are recordings
         parts += [decoding.audio_track.samples, np.zeros(round(_PAUSE * _SOUND_RATE), dtype=np.float32)]
         length += sum(part.size for part in parts[-2:])
-    return np.concatenate(parts)[: round(seconds * _SOUND_RATE)]
+    whole = np.concatenate(parts)[: round(seconds * _SOUND_RATE)]
+    whole[-round(_PAUSE * _SOUND_RATE) :] = 0  # readers differ in what they make of the last packet, which is filled up
+    return whole
 
 
 def _encoded(voice: Any, samples: NDArray[np.float32]) -> Iterator[Any]:
@@ -192,9 +194,3 @@ def _in_time(packets: Iterable[Any], *, first: bool) -> Iterator[Any]:
     for packet in packets:
         if packet.size and (first or packet.stream.type == "video" or packet.pts >= 0):
             yield packet
-
-
-def shots_of(made: Material) -> list[tuple[int, int]]:
-    """First frame of each shot, and the frame behind its last."""
-    bounds = [0, *made.cuts, made.frames]
-    return [(a + made.frames * n, b + made.frames * n) for n in range(made.copies) for a, b in pairwise(bounds)]
