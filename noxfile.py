@@ -48,6 +48,6 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """One pass against the peers' own tools, one after the other; prints ratios."""
+    """What a run costs, beside the peers' own tools and by itself; ``-- --quick`` takes five minutes."""
     session.install("-r", "requirements/all.txt", *CONSTRAINTS)
-    session.run("python", "benchmarks/speed/one_pass.py", *session.posargs)
+    session.run("python", "-m", "benchmarks.speed", *session.posargs)

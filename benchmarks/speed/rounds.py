@@ -142,11 +142,10 @@ def _fast_note(runs: Runs) -> str:
         "equal" if np.array_equal(getattr(exact, name), getattr(fast, name)) else "not equal"
         for name in ("cuts", "speech")
     )
-    return (
-        f"What fast costs: its boxes have AP {ap:.3f} (IoU 0.50 to 0.95) and AP50 {ap50:.3f} against exact's from score "
-        f"0.25 on; {sum(map(len, fast.rows))} rows instead of {sum(map(len, exact.rows))}; cuts {cuts}, speech {speech}. "
-        f"It says: {'; '.join(runs[FAST][0].told['notices']) or 'nothing'}."
-    )
+    judged = f"AP {ap:.3f} (IoU 0.50 to 0.95) and AP50 {ap50:.3f} against exact's from score 0.25 on"
+    rows = f"{sum(map(len, fast.rows))} rows instead of {sum(map(len, exact.rows))}"
+    notices = "; ".join(runs[FAST][0].told["notices"]) or "nothing"
+    return f"What fast costs: {judged}; {rows}; cuts {cuts}, speech {speech}. It says: {notices}."
 
 
 def _against_single(runs: Runs) -> Section:
@@ -196,10 +195,10 @@ def _breakdown(ran: Ran) -> str:
     inside = max(told["seconds"].values())
     pipelines = ", ".join(f"{name} {seconds:.1f}" for name, seconds in told["seconds"].items())
     threads = ", ".join(f"{name} {seconds:.1f}" for name, seconds in told["threads"].items())
+    around = ran.cost.wall - told["start"] - told["run"]
     return (
-        f"of {ran.cost.wall:.1f} s, {ran.cost.wall - told['start'] - told['run']:.1f} s are the process's start and end, "
-        f"{told['start']:.1f} s making the Annotator, {told['run'] - inside:.1f} s waiting and the rest, {inside:.1f} s "
-        f"the slowest pipeline. Seconds inside pipelines: {pipelines}. Seconds of processor by thread: {threads} "
-        "(`videoannotator:decode` with FFmpeg's `av:` threads decodes and converts; `videoannotator-model:` and `others` "
-        "are the network)."
+        f"of {ran.cost.wall:.1f} s, {around:.1f} s are the process's start and end, {told['start']:.1f} s making the "
+        f"Annotator, {told['run'] - inside:.1f} s waiting and the rest, {inside:.1f} s the slowest pipeline. Seconds "
+        f"inside pipelines: {pipelines}. Seconds of processor by thread: {threads} (`videoannotator:decode` with "
+        "FFmpeg's `av:` threads decodes and converts; `videoannotator-model:` and `others` are the network)."
     )

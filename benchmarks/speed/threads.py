@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -48,11 +48,11 @@ class Threads:
     @property
     def seconds(self) -> dict[str, float]:
         """Seconds of processor by name of thread, the most first; ``unseen`` for threads that came and went."""
-        found: Counter[str] = Counter()
+        found: dict[str, float] = defaultdict(float)
         for number, (name, spent) in self._seen.items():
             found[name] += spent - self._start.get(number, 0.0)
         found["unseen"] = max(0.0, self._all - sum(found.values()))
-        return {name: spent for name, spent in found.most_common() if spent >= 0.01}
+        return {name: spent for name, spent in sorted(found.items(), key=lambda f: -f[1]) if spent >= 0.01}
 
     def _watching(self) -> None:
         while not self._stop.wait(_EVERY):

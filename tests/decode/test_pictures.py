@@ -242,6 +242,7 @@ def test_batches(tmp_path: Path) -> None:
             batch = batcher.flush()
             assert batch is not None
             assert not batch.pixels.flags.writeable
+            assert all(np.shares_memory(upload._pixels, batch.pixels) for upload in batch.uploads), "held twice"
             assert [read_number(p) for p in batch.pixels] == batch.frame.tolist()
             assert batch.time == pytest.approx(batch.frame / 25)
             got[index].append(batch.frame.tolist())

@@ -29,6 +29,11 @@ class Uploads:
         self._at: dict[str, torch.Tensor] = {}
         self._lock = threading.Lock()
 
+    def keep(self, pixels: NDArray[np.uint8]) -> None:
+        """Hold on to this copy of the picture, which is kept anyhow, and let go of the other."""
+        with self._lock:
+            self._pixels = pixels
+
     def to(self, device: str) -> torch.Tensor:
         """uint8, the shape of the picture, on ``device``."""
         with self._lock:

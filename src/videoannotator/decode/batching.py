@@ -51,6 +51,8 @@ class Batcher:
             return None
         pixels = np.stack(self._pixels)
         pixels.flags.writeable = False
+        for upload, copy in zip(self._uploads, pixels, strict=True):
+            upload.keep(copy)  # else every picture would be in memory twice as long as the batch is
         batch = FrameBatch(
             frame=np.array(self._frames, dtype=np.int64),
             time=np.array(self._times, dtype=np.float64),
