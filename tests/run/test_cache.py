@@ -178,6 +178,14 @@ def test_without_a_usable_folder_results_are_still_had(
     assert "results are not kept" in caplog.text
 
 
+def test_an_answer_does_not_look_through_what_is_installed(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = annotate(clip, ["watch"])
+    monkeypatch.setattr("videoannotator.formats.classes.catalog", lambda: pytest.fail("it looks for the class of rows"))
+    again = annotate(clip, ["watch"])
+    assert again.provenance.pipelines[0].cached
+    assert again["watch"].seen == first["watch"].seen
+
+
 def test_a_change_of_code_is_another_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "va_test_changing"
     package.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pyarrow import parquet
 from videoannotator.data.result import Result
 from videoannotator.data.table import Table
 from videoannotator.errors import DataError, FormatError
-from videoannotator.formats.classes import find_class, made_class
+from videoannotator.formats.classes import class_path, find_class, made_class
 from videoannotator.formats.files import new_folder, plain_name, read_json
 from videoannotator.formats.record import Record, TableRecord
 
@@ -32,13 +33,15 @@ class Native:
     is complete. Rows of a plugin that is not installed come back as rows of a class made from the columns.
 
     ``quick``: write tables as Arrow files (``.arrow``) instead: larger, and read many times faster. Both are read.
+    ``rows``: row classes that whoever reads expects; others are looked for among those of all installed plugins.
 
     What it cannot hold: nothing is lost; but the manifest names the media file's folder, so look at it before you
     pass it on.
     """
 
-    def __init__(self, *, quick: bool = False) -> None:
+    def __init__(self, *, quick: bool = False, rows: Iterable[type[Any]] = ()) -> None:
         self._quick = quick
+        self._rows = {class_path(row): row for row in rows}
 
     def write(self, result: Result, folder: Path, *, stem: str) -> list[Path]:
         """Write the folder; see `Format.write`. Refuses to replace a folder that is not of this format."""
@@ -63,11 +66,28 @@ class Native:
             raise FormatError(f"{folder} holds no result: it has no {MANIFEST}")
         record = Record.from_plain(read_json(manifest), manifest)
         tables = {
-            (name, output): _table(folder, entry)
+            (name, output): self._table(folder, entry)
             for name, part in record.pipelines.items()
             for output, entry in part.tables.items()
         }
         return record.result(tables, folder)
+
+    def _table(self, folder: Path, entry: TableRecord) -> Table[Any]:
+        file = folder / (entry.file or "")
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise FormatError(f"{folder / MANIFEST} names a file outside its folder: {entry.file!r}")
+        if not file.is_file():
+            raise FormatError(f"{folder} is damaged: {entry.file!r} is missing")
+        try:
+            arrow = _read_table(file)
+            row_class = self._rows.get(entry.row) or find_class(entry.row)
+            if row_class is None:
+                row_class = made_class(entry.row, arrow.schema)
+            return Table.from_arrow(row_class, arrow)
+        except OSError as error:
+            raise FormatError(f"{file} could not be read: {error}") from error
+        except (pa.ArrowException, DataError) as error:
+            raise FormatError(f"{file} is damaged, or its rows are not those of {entry.row}: {error}") from error
 
 
 def _write_table(arrow: pa.Table, file: Path) -> None:
@@ -85,21 +105,3 @@ def _read_table(file: Path) -> pa.Table:
         arrow.validate(full=True)  # lengths that were damaged would lead out of the memory
         return arrow
     return parquet.ParquetFile(file).read()  # read_table() would import pandas
-
-
-def _table(folder: Path, entry: TableRecord) -> Table[Any]:
-    file = folder / (entry.file or "")
-    if not file.resolve().is_relative_to(folder.resolve()):
-        raise FormatError(f"{folder / MANIFEST} names a file outside its folder: {entry.file!r}")
-    if not file.is_file():
-        raise FormatError(f"{folder} is damaged: {entry.file!r} is missing")
-    try:
-        arrow = _read_table(file)
-        row_class = find_class(entry.row)
-        if row_class is None:
-            row_class = made_class(entry.row, arrow.schema)
-        return Table.from_arrow(row_class, arrow)
-    except OSError as error:
-        raise FormatError(f"{file} could not be read: {error}") from error
-    except (pa.ArrowException, DataError) as error:
-        raise FormatError(f"{file} is damaged, or its rows are not those of {entry.row}: {error}") from error

@@ -20,7 +20,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,13 +106,16 @@ class ResultCache:
         """True when something is kept under ``key``. It is not read, so it may be damaged."""
         return (self.folder / key / _NOTE).is_file()
 
-    def lookup(self, key: str) -> Stored | None:
-        """What is kept under ``key``, marked as used now; None when there is nothing, or it is damaged."""
+    def lookup(self, key: str, rows: Iterable[type[Any]] = ()) -> Stored | None:
+        """What is kept under ``key``, marked as used now; None when there is nothing, or it is damaged.
+
+        ``rows``: the classes that are expected, so that nobody has to look for them among all plugins.
+        """
         place = self.folder / key
         if not self.has(key):
             return None
         try:
-            result = Native().read(place / f"{_STEM}.videoannotator")
+            result = Native(rows=rows).read(place / f"{_STEM}.videoannotator")
         except FormatError as error:
             _log.warning("an entry of the cache is damaged and computed again: %s", error)
             return None
@@ -229,11 +232,6 @@ class Entry:
         self._cache = cache
         self._key = key
         self._lock = lock
-
-    @property
-    def stored(self) -> Stored | None:
-        """What somebody filled it with meanwhile."""
-        return self._cache.lookup(self._key)
 
     def chain(self, pipeline: str, media: str, gives: Mapping[str, str] | None) -> Chain:
         """What an earlier run, that did not end, has left of it; more can be put there.

@@ -195,13 +195,19 @@ class Run:
         key = self._keys.get(planned.name)
         if self.cache is None or key is None:
             return None
-        stored = self.cache.lookup(key)
+        stored = self._looked_up(planned, key, self.cache)
         if stored is None:
             entry = held.enter_context(self.cache.open(key, self.control.check))
-            stored = entry.stored  # somebody else may have filled it while we waited
+            stored = self._looked_up(planned, key, self.cache)  # somebody else may have filled it while we waited
             if stored is None:
                 entries[planned.name] = entry
         return stored
+
+    @staticmethod
+    def _looked_up(planned: PlannedPipeline, key: str, cache: ResultCache) -> Stored | None:
+        if not cache.has(key):
+            return None
+        return cache.lookup(key, [row_class_of(planned.entry, output) for output in planned.entry.spec.gives])
 
     def _taken(self, planned: PlannedPipeline, stored: Stored) -> Iterator[Event]:
         entry, found = planned.entry, stored.result.tables
