@@ -36,6 +36,11 @@ class Asked:
     python: str | None = None
 
     @property
+    def looks(self) -> bool:
+        """True when it is handed pictures."""
+        return any(isinstance(need, Frames) for need in self.needs)
+
+    @property
     def fast(self) -> bool:
         """True when it will compute in its fast mode."""
         return self.precision == "fast" and "fast" in self.spec.precisions
@@ -60,8 +65,10 @@ class Asker:
 
         Where there are several devices of a kind, each pipeline gets the one on which most is left. One that would not
         fit on an accelerator even alone starts with a smaller batch, and at last on the processor.
+        Sound is handed over when the pictures are done: one that only hears takes no threads from those that look.
         Raises `DeviceError` when a device that was asked for is not here.
         """
+        looking = any(asked.looks and asked.spec.models for asked in together)
         planned: dict[str, int] = {}  # bytes by device
         found = {}
         for asked in together:
@@ -75,7 +82,7 @@ class Asker:
             else:
                 best = attrs.evolve(self._request(asked, "cpu"), note=choices[0].note)
             planned[best.device] = planned.get(best.device, 0) + (best.memory or 0)
-            found[asked.spec.name] = best
+            found[asked.spec.name] = attrs.evolve(best, heavy=best.heavy and (asked.looks or not looking))
         return found
 
     def _left(self, request: Request, planned: dict[str, int]) -> int:
