@@ -43,6 +43,7 @@ def annotate(
         "start": ready - began,
         "run": done - ready,
         "seconds": {record.name: record.seconds for record in result.provenance.pipelines},
+        "types": {record.name: record.dtype for record in result.provenance.pipelines},
         "notices": [notice for record in result.provenance.pipelines for notice in record.notices],
         "covered": {name: sum(s.duration for s in result[name].coverage.spans) for name in pipelines},
         "failures": [str(failure) for failure in (*result.failures, *result.media_failures)],

@@ -145,7 +145,8 @@ def _fast_note(runs: Runs) -> str:
     judged = f"AP {ap:.3f} (IoU 0.50 to 0.95) and AP50 {ap50:.3f} against exact's from score 0.25 on"
     rows = f"{sum(map(len, fast.rows))} rows instead of {sum(map(len, exact.rows))}"
     notices = "; ".join(runs[FAST][0].told["notices"]) or "nothing"
-    return f"What fast costs: {judged}; {rows}; cuts {cuts}, speech {speech}. It says: {notices}."
+    types = ", ".join(f"{name} {dtype}" for name, dtype in runs[FAST][0].told["types"].items())
+    return f"What fast costs: {judged}; {rows}; cuts {cuts}, speech {speech}. Computed in: {types}. Notices: {notices}."
 
 
 def _against_single(runs: Runs) -> Section:
