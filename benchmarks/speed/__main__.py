@@ -61,7 +61,8 @@ def _benchmarks(chosen: argparse.Namespace) -> list[Callable[[], list[Section]]]
 
         todo.append(whole_runs)
     if "growth" in chosen.only:
-        todo.append(lambda: [single.growth(video, weights)])
+        lengths = single.LENGTHS[:-1] if chosen.quick else single.LENGTHS
+        todo.append(lambda: [single.growth(video, weights, lengths)])
     return todo
 
 

@@ -17,7 +17,7 @@ from benchmarks.speed.idle import catalog_of
 from benchmarks.speed.material import RATE, Material, longer, material
 from benchmarks.speed.processes import Cost, Ran
 from benchmarks.speed.report import Figure, Section, machine, write
-from benchmarks.speed.single import _bend
+from benchmarks.speed.single import _bend, _check
 
 import videoannotator as va
 
@@ -159,6 +159,22 @@ def test_growth_is_what_the_last_doubling_adds() -> None:
     straight = [(minutes, 10.0 + 3 * minutes) for minutes in (2.0, 4.0, 8.0, 16.0)]
     assert _bend(straight) == pytest.approx(1.0)
     assert _bend([*straight[:-1], (16.0, 82.0)]) == pytest.approx(2.0)
+
+
+def test_a_longer_one_that_lacks_a_cut_is_seen() -> None:
+    def ran(cuts: list[float], covered: float) -> Ran:
+        looked = {"person_tracking": covered, "scene_detection": covered}
+        return Ran(Cost(1, 1), {"covered": looked}, Found(cuts=np.array(cuts)))
+
+    short = Material(Path("x.mp4"), 250, (), 2)  # twice ten seconds
+    first = ran([4.0, 8.0, 10.0, 14.0, 18.0], 20.0)
+    _check(short, first, first)
+    long = attrs.evolve(short, copies=3)
+    _check(long, ran([4.0, 8.0, 10.0, 14.0, 18.0, 20.0, 24.0, 28.0], 30.0), first)
+    with pytest.raises(DifferenceError, match="repetition 2 has cuts at"):
+        _check(long, ran([4.0, 8.0, 10.0, 14.0, 18.0, 20.0, 24.0], 30.0), first)
+    with pytest.raises(DifferenceError, match="has looked at 29"):
+        _check(long, ran([4.0, 8.0, 10.0, 14.0, 18.0, 20.0, 24.0, 28.0], 29.0), first)
 
 
 def test_costs_add_up() -> None:
