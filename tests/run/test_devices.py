@@ -142,14 +142,41 @@ def test_through_a_gate_goes_one_alone_or_many_together() -> None:
     assert most[0] > 1
 
 
+def test_a_thread_that_is_in_waits_for_nobody() -> None:
+    gate = Gate()
+    with gate.together(), gate.alone(), gate.together():
+        pass
+    with gate.aside(), gate.alone(), gate.together():
+        pass
+    with gate.alone(), gate.alone():
+        pass
+    with gate.alone():  # and nobody is left inside
+        assert gate.undisturbed
+
+
 def test_one_who_is_alone_knows_whether_somebody_was_aside() -> None:
     gate = Gate()
     with gate.alone():
         assert gate.undisturbed
         with gate.aside():
             assert not gate.undisturbed
+    with gate.alone():
+        with gate.aside():
+            pass
         assert not gate.undisturbed, "it was there meanwhile"
-    with gate.aside(), gate.alone():
-        assert not gate.undisturbed
+    there, go = threading.Event(), threading.Event()
+
+    def aside() -> None:
+        with gate.aside():
+            there.set()
+            go.wait(30)
+
+    thread = threading.Thread(target=aside)
+    thread.start()
+    assert there.wait(30)
+    with gate.alone():
+        assert not gate.undisturbed, "it is still there"
+    go.set()
+    thread.join()
     with gate.alone():
         assert gate.undisturbed

@@ -10,7 +10,7 @@ __all__ = ["Gate"]
 
 
 class Gate:
-    """Not to be passed twice by one thread at a time. Who wants to be alone goes before those who come later."""
+    """Who wants to be alone goes before those who come later. A thread that is inside, or aside, passes as it is."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -19,15 +19,32 @@ class Gate:
         self._alone = False
         self._disturbed = False
         self._wanted = 0
+        self._here = threading.local()
+
+    @contextmanager
+    def _entered(self) -> Iterator[None]:
+        self._here.entered = True
+        try:
+            yield
+        finally:
+            self._here.entered = False
+
+    @property
+    def _is_in(self) -> bool:
+        return getattr(self._here, "entered", False)
 
     @contextmanager
     def together(self) -> Iterator[None]:
         """While the block runs, nobody is inside alone."""
+        if self._is_in:
+            yield
+            return
         with self._changed:
             self._changed.wait_for(lambda: not self._alone and not self._wanted)
             self._inside += 1
         try:
-            yield
+            with self._entered():
+                yield
         finally:
             with self._changed:
                 self._inside -= 1
@@ -40,7 +57,8 @@ class Gate:
             self._aside += 1
             self._disturbed = True
         try:
-            yield
+            with self._entered():
+                yield
         finally:
             with self._changed:
                 self._aside -= 1
@@ -48,6 +66,9 @@ class Gate:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """While the block runs, nobody else is inside; see `undisturbed`."""
+        if self._is_in:
+            yield
+            return
         with self._changed:
             self._wanted += 1
             try:
@@ -56,7 +77,8 @@ class Gate:
             finally:
                 self._wanted -= 1
         try:
-            yield
+            with self._entered():
+                yield
         finally:
             with self._changed:
                 self._alone = False

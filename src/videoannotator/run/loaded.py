@@ -16,6 +16,7 @@ import attrs
 
 from videoannotator.discover.models import ModelKey
 from videoannotator.run.devices import Machine
+from videoannotator.run.gate import Gate
 
 __all__ = ["Holder", "LoadedModels"]
 
@@ -33,6 +34,7 @@ class _Loaded:
     ready: bool = False
     pins: int = 0
     size: int = 0
+    building: threading.RLock = attrs.field(factory=threading.RLock)
     users: set[object] = attrs.field(factory=set)
     pipelines: set[str] = attrs.field(factory=set)
     computing: threading.RLock = attrs.field(factory=threading.RLock)
@@ -45,13 +47,18 @@ class LoadedModels:
         self._machine = machine if machine is not None else Machine()
         self._lock = threading.Lock()
         self._models: dict[ModelKey, _Loaded] = {}  # the least recently used first
-        self._building: dict[str, threading.RLock] = {}  # one at a time on a device, so that each one's size is seen
+        self._gates: dict[str, Gate] = {}
 
     @property
     def keys(self) -> tuple[ModelKey, ...]:
         """What is loaded, the least recently used first."""
         with self._lock:
             return tuple(key for key, loaded in self._models.items() if loaded.ready)
+
+    def gate(self, device: str) -> Gate:
+        """Where those who compute on a device pass, so that one can be there alone for a while."""
+        with self._lock:
+            return self._gates.setdefault(device, Gate())
 
     def size(self, device: str) -> int:
         """Bytes of a device that all its models take."""
@@ -97,9 +104,9 @@ class LoadedModels:
             loaded = self._models.pop(key, None) or _Loaded()
             self._models[key] = loaded
             loaded.pins += 1
-            building = self._building.setdefault(key.device, threading.RLock())
         try:
-            with nullcontext() if loaded.ready else building:
+            # alone on the device, so that its size is seen; not by one who waits for it in the middle of computing
+            with nullcontext() if loaded.ready else self.gate(key.device).alone(), loaded.building:
                 if not loaded.ready:
                     before = self._machine.held(key.device)
                     loaded.model = build()

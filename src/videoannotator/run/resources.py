@@ -20,7 +20,6 @@ import attrs
 
 from videoannotator.errors import LeaseTimeout
 from videoannotator.run.devices import Machine
-from videoannotator.run.gate import Gate
 from videoannotator.run.ledger import Book, Holding, Ledger, Waiting, ledger_folder, new_owner, process_of
 from videoannotator.run.loaded import LoadedModels
 
@@ -93,7 +92,6 @@ class ResourceManager:
         self._apart: dict[str, int] = {}  # bytes in processes of pipelines, by number of the lease
         self._base: dict[str, int] = {}
         self._identities: dict[str, str] = {}
-        self._gates: dict[str, Gate] = {}
 
     @property
     def leases(self) -> tuple[Lease, ...]:
@@ -116,11 +114,6 @@ class ResourceManager:
         """Bytes of a device in use by this process that belong to no lease: its own, and those of idle models."""
         with self._changed:
             return self._base.get(device, 0) + self.models.idle(device)
-
-    def gate(self, device: str) -> Gate:
-        """Where those who compute on a device pass, so that one can be there alone for a while."""
-        with self._changed:
-            return self._gates.setdefault(device, Gate())
 
     def turn(self, requests: Sequence[Request]) -> Turn:
         """A place among those who wait for devices, for as many of ``requests`` as there will be room for."""

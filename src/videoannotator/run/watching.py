@@ -36,7 +36,7 @@ class Watch:
 
         ``alone``: nobody else of this process computes on the device meanwhile.
         """
-        gate, apart = self._resources.gate(lease.device), self._apart()
+        gate, apart = self._resources.models.gate(lease.device), self._apart()
         unknown = apart is None and frames > 0 and not self._known(lease, frames)
         way: AbstractContextManager[None]
         if alone or unknown:
