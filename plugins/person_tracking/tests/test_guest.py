@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from videoannotator.errors import MissingDependencyError
 from videoannotator_person_tracking.detector import Detector
 from videoannotator_person_tracking.guard import loading, quiet
-from videoannotator_person_tracking.streams import OneTorchThread, Streams
+from videoannotator_person_tracking.streams import Streams, TorchThreads
 
 VISIT = """
 import os, socket, subprocess, sys, warnings
@@ -112,8 +113,6 @@ def test_what_it_logs_comes_to_our_logger(
 
 
 def test_other_threads_keep_their_log(caplog: pytest.LogCaptureFixture) -> None:
-    import threading
-
     record = logging.LogRecord("ultralytics", logging.WARNING, __file__, 1, "theirs", None, None)
     with quiet():
         worker = threading.Thread(target=lambda: setattr(record, "thread", threading.get_ident()))
@@ -156,9 +155,9 @@ def test_streams_say_what_ultralytics_own_network_says(detect_openvino: Path) ->
     theirs = AutoBackend(str(detect_openvino), device=torch.device("cpu"), verbose=False)
     pictures = np.random.default_rng(0).random((4, 1, 3, 640, 640), dtype=np.float32)
     expected = [theirs(torch.from_numpy(picture))[0].numpy() for picture in pictures]
-    streams = Streams.of(theirs.backend, detect_openvino, threads=2)
-    if streams is None:
+    if not Streams.fit(theirs.backend):
         pytest.skip("left to ultralytics on this machine")
+    streams = Streams.of(theirs.backend, detect_openvino, threads=2)
     for ours, other in zip(streams.map(streams.infer, pictures), expected, strict=True):
         np.testing.assert_array_equal(ours[0], other)
     streams.close()
@@ -169,8 +168,12 @@ def test_the_thread_of_its_own_changes_nobody_elses() -> None:
 
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    alone, other = OneTorchThread(), ThreadPoolExecutor(1)
+    alone, other = TorchThreads("boxes"), ThreadPoolExecutor(1)
     assert alone.submit(lambda _: torch.get_num_threads(), None).result() == 1
+    for threads, each in ((3, [1] * 3), (17, [2] * 8)):  # not more threads than there are pictures in a batch
+        several, all_here = TorchThreads("network", threads), threading.Barrier(len(each))
+        assert list(several.map(lambda _, here=all_here: (torch.get_num_threads(), here.wait())[0], each)) == each
+        several.close()
     assert torch.get_num_threads() == 2
     assert other.submit(torch.get_num_threads).result() == 2
     alone.close()
@@ -179,8 +182,6 @@ def test_the_thread_of_its_own_changes_nobody_elses() -> None:
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_the_threads_end_with_the_detector(detect_openvino: Path, street: Any, closed: bool) -> None:
-    import threading
-
     before = set(threading.enumerate())
     detector = Detector(detect_openvino, threads=2)
     detector.detect(street[:3])

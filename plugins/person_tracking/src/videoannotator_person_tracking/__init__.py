@@ -27,6 +27,7 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
             accelerators=("cuda", "mps"),
             batch=8,
             memory=va.MemoryNeed(fixed=1_150_000_000, per_pixel=30),  # of the processor
+            precisions=("exact", "fast"),
             models=(
                 va.ModelSpec(
                     name="yolo11n-pose.pt",

@@ -33,6 +33,7 @@ class PersonTracking(Pipeline[PersonTrackingConfig]):
             "max_det": config.max_det,
             "trust": config.trust_weights,
             "threads": context.threads,
+            "fast": context.precision == "fast",
         }
         self._detector = context.load(
             config.weights,
@@ -40,6 +41,9 @@ class PersonTracking(Pipeline[PersonTrackingConfig]):
             variant=tuple(settings.items()),
         )
         context.dtype = self._detector.dtype
+        video = context.media.video
+        if settings["fast"] and video is not None:
+            context.notice(self._detector.habit(video.height, video.width))
         self._tracker: Tracker = NoTracker()
         if config.tracker == "bytetrack":
             lost = frames_lost(config, _rate(self.context.media))

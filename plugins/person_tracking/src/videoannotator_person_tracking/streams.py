@@ -1,4 +1,4 @@
-"""Threads that do not stand in each other's way, for networks that run on the processor outside torch.
+"""Threads that do not stand in each other's way, for networks that run on the processor.
 
 Both classes change who computes, never what: the numbers that come out are the same, bit for bit (tested).
 """
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OneTorchThread", "Streams"]
+__all__ = ["Streams", "TorchThreads", "xml_of"]
 
 _MOST = 8  # as many as there are frames in a batch of the pipeline
 _OURS = "videoannotator-model:"  # begins the names of threads that live as long as a model, not as long as a run
@@ -29,29 +29,47 @@ def _end(pool: ThreadPoolExecutor) -> None:
     pool.shutdown(wait=not threading.current_thread().name.startswith(_OURS))
 
 
-class OneTorchThread:
-    """A thread in which torch computes alone.
+class TorchThreads:
+    """Threads in which torch computes alone, each on a picture of its own. ``threads``: of the processor, together.
 
-    Suppressing overlapping boxes takes torch well under a millisecond, but for some of its steps it wakes a thread
-    per processor, and these spin for a while afterwards: time that the network's threads do not get. How many
-    threads torch uses is kept per thread (OpenMP), and besides for threads to come: that is put back at once.
+    For some of its steps torch wakes a thread per processor, and these wait for each other after every layer and spin
+    for a while afterwards: time that others do not get (decoding, other pipelines, the network beside the boxes). How
+    many threads torch uses is kept per thread (OpenMP), and besides for threads to come: that is put back at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, threads: int = 1) -> None:
         import torch
 
         before = torch.get_num_threads()
-        self._pool = ThreadPoolExecutor(1, f"{_OURS}boxes", torch.set_num_threads, (1,))
-        self._pool.submit(torch.get_num_threads).result()
+        self.count = min(threads, _MOST)
+        started = threading.Barrier(self.count)
+        self._pool = ThreadPoolExecutor(
+            self.count, f"{_OURS}{name}", torch.set_num_threads, (max(1, threads // self.count),)
+        )
+
+        def start(_: int) -> int:
+            started.wait()  # so that no thread starts for two
+            return int(torch.get_num_threads())  # a thread settles its number when it first asks
+
+        list(self._pool.map(start, range(self.count)))
         torch.set_num_threads(before)
 
     def submit(self, work: Callable[[T], R], given: T) -> Future[R]:
-        """Do ``work`` in that thread."""
+        """Do ``work`` in one of them."""
         return self._pool.submit(work, given)
 
+    def map(self, work: Callable[[T], R], parts: Iterable[T]) -> Iterator[R]:
+        """``work`` on all parts, answers in order."""
+        return self._pool.map(work, parts)
+
     def close(self) -> None:
-        """End the thread."""
+        """End the threads."""
         _end(self._pool)
+
+
+def xml_of(weights: Path) -> Path:
+    """The file of an OpenVINO export that describes the network."""
+    return weights if weights.is_file() else next(weights.glob("*.xml"))
 
 
 class Streams:
@@ -71,39 +89,44 @@ class Streams:
         # for ever (seen with OpenVINO 2026.4.1: one holds the GIL and waits for the guard that the other holds).
         self.infer(np.zeros(list(compiled.input().shape), dtype=np.float32))
 
-    @classmethod
-    def of(cls, backend: Any, weights: Path, threads: int) -> Streams | None:
-        """Streams instead of what ultralytics' OpenVINO ``backend`` compiled, or None where that is left as it is.
+    @staticmethod
+    def fit(backend: Any) -> bool:
+        """True where ultralytics' OpenVINO ``backend`` itself sets nothing but the latency hint.
 
-        ``threads``: of the processor, for all streams together. Taken over only where ultralytics itself sets nothing
-        but the latency hint: x86 processors outside Windows, networks of fixed shape.
+        On x86 processors outside Windows, for networks of fixed shape.
         """
         compiled = backend.ov_compiled_model
         plain = platform.machine() in ("x86_64", "AMD64") and platform.system() != "Windows"
-        if (
-            not plain
-            or compiled.get_property("EXECUTION_DEVICES") != ["CPU"]
-            or not compiled.input().partial_shape.is_static
-        ):
-            return None
+        return bool(
+            plain and compiled.get_property("EXECUTION_DEVICES") == ["CPU"] and compiled.input().partial_shape.is_static
+        )
+
+    @classmethod
+    def of(cls, backend: Any, weights: Path, threads: int, network: Any = None) -> Streams:
+        """Streams instead of what ultralytics' OpenVINO ``backend`` compiled, which must `fit`.
+
+        ``threads``: of the processor, for all streams together. ``network``: an ``openvino.Model`` instead of that in
+        ``weights``.
+        """
         import openvino
 
         count = min(threads, _MOST)
-        xml = weights if weights.is_file() else next(weights.glob("*.xml"))
-        # one copy of the network in memory: ours takes the place of theirs
-        backend.ov_compiled_model = openvino.Core().compile_model(
-            xml,
+        ours = openvino.Core().compile_model(
+            xml_of(weights) if network is None else network,
             "CPU",
             {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": count, "INFERENCE_NUM_THREADS": max(threads, count)},
         )
-        return cls(backend.ov_compiled_model, count)
+        if network is None:
+            backend.ov_compiled_model = ours  # one copy of the network in memory: ours takes the place of theirs
+        return cls(ours, count)
 
-    def infer(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The network's first output for one input, from any thread."""
+    def infer(
+        self, pictures: NDArray[np.float32], take: Callable[[NDArray[np.float32]], NDArray[np.float32]] = np.copy
+    ) -> NDArray[np.float32]:
+        """The network's first output for one input, from any thread. ``take``: copies what is wanted of it."""
         request = self._requests.get()
         try:
-            answer: NDArray[np.float32] = request.infer({0: pictures}, share_inputs=True)[0].copy()
-            return answer
+            return take(request.infer({0: pictures}, share_inputs=True, share_outputs=True)[0])
         finally:
             self._requests.put(request)
 
