@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from videoannotator import Detection, FrameBatch, FrameClock, MediaInfo, Table, TimeSpan, VideoInfo
+from videoannotator.data.outcome import Precision
 from videoannotator.discover.config import config_of
 from videoannotator.discover.pipeline import Context
 from videoannotator_person_tracking import videoannotator_pipelines
@@ -150,6 +151,61 @@ def exported(made: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory)
     return paths
 
 
+def _constant(output: Any) -> NDArray[np.float32]:
+    """What a constant of an OpenVINO network is once its int8 numbers are multiplied out."""
+    node = output.get_node()
+    kind = node.get_type_name()
+    if kind == "Constant":
+        return np.array(node.data, dtype=np.float32)
+    before = _constant(node.input(0).get_source_output())
+    if kind == "Multiply":
+        return before * _constant(node.input(1).get_source_output())
+    assert kind in ("Convert", "Reshape"), kind
+    return before.reshape(list(node.output(0).shape))
+
+
+def _as_torch(export: Path, architecture: str, path: Path) -> Path:
+    """The trained weights of an int8 OpenVINO export as a .pt file, nearly as before they were quantized."""
+    import openvino
+    import torch
+    import yaml
+    from ultralytics import YOLO
+
+    net = YOLO(architecture)
+    parts = dict(net.model.named_modules())
+    for node in openvino.Core().read_model(next(export.glob("*.xml"))).get_ops():
+        if node.get_type_name() not in ("Convolution", "GroupConvolution"):
+            continue
+        name = node.get_friendly_name().removeprefix("__module.").partition("/")[0]
+        conv, weight = parts[name], _constant(node.input(1).get_source_output())
+        conv.weight.data = torch.from_numpy(weight.reshape(conv.weight.shape))
+        if name.endswith("dfl.conv"):
+            continue
+        (user,) = node.output(0).get_target_inputs()
+        bias = torch.from_numpy(_constant(user.get_node().input(1).get_source_output()).ravel())
+        if conv.bias is not None:
+            conv.bias.data = bias
+        else:  # the export has normalization in the convolution
+            norm = parts[name.removesuffix("conv") + "bn"]
+            norm.weight.data.fill_(1)
+            norm.bias.data = bias
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1 - norm.eps)
+    net.model.names = yaml.safe_load((export / "metadata.yaml").read_text())["names"]
+    net.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(detect_openvino: Path, pose_openvino: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Trained weights for torch: ``detect`` and ``pose``, as .pt files."""
+    folder = tmp_path_factory.mktemp("trained")
+    return {
+        "detect": _as_torch(detect_openvino, "yolo11n.yaml", folder / "detect.pt"),
+        "pose": _as_torch(pose_openvino, "yolov8n-pose.yaml", folder / "pose.pt"),
+    }
+
+
 @pytest.fixture
 def ultralytics_track() -> Iterator[Callable[..., list[Any]]]:
     """``YOLO.track``, frame by frame: a list of ultralytics' ``Results``."""
@@ -221,10 +277,20 @@ def start() -> Iterator[Callable[..., Started]]:
     running: list[PersonTracking] = []
     (spec,) = videoannotator_pipelines()
 
-    def started(frames: Frames, *, loader: Any = None, **settings: Any) -> Started:
+    def started(
+        frames: Frames,
+        *,
+        loader: Any = None,
+        precision: Precision = "exact",
+        threads: int = 2,
+        tell: Any = None,
+        **settings: Any,
+    ) -> Started:
+        tell = settings.pop("tell", None)
         settings = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
         media = media_of(frames)
-        context = Context(media=media, span=TimeSpan(0, media.duration), models=spec.models, threads=2)
+        context = Context(media=media, span=TimeSpan(0, media.duration), models=spec.models, threads=threads)
+        context.precision, context.tell = precision, tell or context.tell
         context.loader = loader or context.loader
         pipeline = PersonTracking(config_of(spec, settings), context)
         running.append(pipeline)

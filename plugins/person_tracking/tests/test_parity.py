@@ -123,7 +123,7 @@ def test_odd_sizes_like_the_predictor(made: Mapping[str, Path], pose_openvino: P
 
 
 def _raw(detector: Detector, frames: NDArray[np.uint8]) -> Any:
-    return detector._pictures(frames).numpy()
+    return detector._network.pictures(frames).numpy()
 
 
 def test_pictures_for_the_network_are_the_predictors(

@@ -22,10 +22,16 @@ def seen(*boxes: tuple[float, float, float]) -> Detections:
     return Detections(np.array(rows, dtype=np.float32).reshape(-1, 6), None, (480, 640))
 
 
-def test_same_rows_for_any_batch(run: Any, pedestrians: Any, detect_openvino: Any) -> None:
-    eight = run(pedestrians[:40], batch=8, weights=detect_openvino)
-    assert eight == run(pedestrians[:40], batch=1, weights=detect_openvino)
-    assert len(eight) > 100
+@pytest.mark.parametrize("kind", ["openvino", "torch"])
+def test_same_rows_for_any_batch_and_number_of_threads(
+    run: Any, pedestrians: Any, detect_openvino: Any, trained: Any, kind: str
+) -> None:
+    weights, frames = {"openvino": detect_openvino, "torch": trained["detect"]}[kind], pedestrians[:24]
+    eight = run(frames, batch=8, weights=weights)
+    assert eight == run(frames, batch=1, weights=weights)
+    assert eight == run(frames, batch=16, weights=weights, threads=1)
+    assert eight == run(frames, batch=5, weights=weights, threads=3)
+    assert len(eight) > 60
 
 
 def test_two_runs_side_by_side_do_not_share_ids(start: Any, pedestrians: Any, detect_openvino: Any) -> None:

@@ -72,9 +72,8 @@ class Network:
             return f"fast: the network computes in {self.dtype}, channels last, {self._most} pictures at a time"
         if self._trims:
             high, wide, _ = self._letterboxed(np.zeros((1, height, width, 3), np.uint8))[0].shape
-            return (
-                f"fast: the network sees {wide}x{high} pixels, not {self.size[1]}x{self.size[0]} with all the grey bars"
-            )
+            whole = f"{self.size[1]}x{self.size[0]}"
+            return f"fast: the network sees {wide}x{high} pixels, not {whole} with all the grey bars"
         return f"fast: nothing faster is known for {self._weights.name} here; it was run as exact"
 
     def close(self) -> None:
