@@ -286,7 +286,6 @@ def start() -> Iterator[Callable[..., Started]]:
         tell: Any = None,
         **settings: Any,
     ) -> Started:
-        tell = settings.pop("tell", None)
         settings = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
         media = media_of(frames)
         context = Context(media=media, span=TimeSpan(0, media.duration), models=spec.models, threads=threads)
