@@ -21,6 +21,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from videoannotator.run.devices import Machine
 from videoannotator_person_tracking.detector import Detections, Detector
 
 ASSETS = Path(os.environ.get("VIDEOANNOTATOR_TEST_ASSETS", Path(__file__).parents[2] / "../shared/assets")).resolve()
@@ -98,7 +99,8 @@ def main() -> None:
     for weights in given.weights:
         settings = {"conf": 0.1, "classes": ["person"], "threads": given.threads}
         exact = Detector(weights, **settings)
-        fast = Detector(weights, fast=True, imgsz=given.imgsz, **settings)
+        dtypes = (*Machine().halves("cpu"), "float32")
+        fast = Detector(weights, fast=True, dtypes=dtypes, imgsz=given.imgsz, **settings)
         for video in given.video:
             frames = frames_of(video, given.frames)
             height, width = frames.shape[1:3]

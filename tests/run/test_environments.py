@@ -179,7 +179,7 @@ def test_its_devices_are_those_that_its_environment_sees(plugins: Path, clip: Pa
 
 def other_python(folder: Path, device: str) -> Path:
     """An environment whose torch sees a card."""
-    card = {"device": device, "identity": "1b2c", "model": "Card 9000", "half": "bfloat16"}
+    card = {"device": device, "identity": "1b2c", "model": "Card 9000", "halves": ["bfloat16", "float16"]}
     file = folder / "python"
     file.write_text(f"#!/bin/sh\necho a library says hello\necho '{json.dumps([card])}'\n")
     file.chmod(0o700)
@@ -192,7 +192,7 @@ def test_a_card_that_only_its_environment_can_use_is_used(tmp_path: Path, monkey
         devices.candidates(machine, ["cuda:3"], ["cuda"])
     assert devices.candidates(machine, ["auto"], ["cuda"], python) == ("cuda:3",)
     assert (machine.model("cuda:3"), machine.identity("cuda:3")) == ("Card 9000", "1b2c")
-    assert machine.half("cuda:3") == "bfloat16"
+    assert machine.halves("cuda:3") == ("bfloat16", "float16")
     assert machine.held("cuda:3") == machine.reserved("cuda:3") == machine.watch_peak("cuda:3")() == 0
     monkeypatch.setenv("PATH", str(tmp_path))
     assert machine.memory("cuda:3") is None, "nobody tells"

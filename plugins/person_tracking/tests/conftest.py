@@ -18,6 +18,7 @@ from videoannotator import Detection, FrameBatch, FrameClock, MediaInfo, Table, 
 from videoannotator.data.outcome import Precision
 from videoannotator.discover.config import config_of
 from videoannotator.discover.pipeline import Context
+from videoannotator.run.devices import Machine
 from videoannotator_person_tracking import videoannotator_pipelines
 from videoannotator_person_tracking.pipeline import PersonTracking
 
@@ -26,6 +27,9 @@ RATE = 25
 
 Frames = NDArray[np.uint8]
 Run = Callable[..., Table[Detection]]
+
+DTYPES = (*Machine().halves("cpu"), "float32")
+"""What this processor may compute in, in fast mode."""
 
 
 @pytest.fixture(scope="session")
@@ -290,6 +294,7 @@ def start() -> Iterator[Callable[..., Started]]:
         media = media_of(frames)
         context = Context(media=media, span=TimeSpan(0, media.duration), models=spec.models, threads=threads)
         context.precision, context.tell = precision, tell or context.tell
+        context.dtypes = DTYPES if precision == "fast" else ("float32",)
         context.loader = loader or context.loader
         pipeline = PersonTracking(config_of(spec, settings), context)
         running.append(pipeline)

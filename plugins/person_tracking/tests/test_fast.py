@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from videoannotator.errors import ConfigError
+from videoannotator.run.devices import Machine
 from videoannotator_person_tracking import network as networks
 from videoannotator_person_tracking.detector import Detections, Detector
 from videoannotator_person_tracking.lowering import fast_type
@@ -50,13 +51,14 @@ def weights(trained: Mapping[str, Path], detect_openvino: Path, pose_openvino: P
     }
 
 
+DTYPES = (*Machine().halves("cpu"), "float32")
 KINDS = ["torch detect", "torch pose", "openvino detect", "openvino pose"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_finds_whom_exact_finds(kind: str, weights: Mapping[str, Path], caregiver: Any, pedestrians: Any) -> None:
     settings: dict[str, Any] = {"classes": ["person"], "conf": 0.1, "threads": 2}
-    exact, fast = Detector(weights[kind], **settings), Detector(weights[kind], fast=True, **settings)
+    exact, fast = Detector(weights[kind], **settings), Detector(weights[kind], fast=True, dtypes=DTYPES, **settings)
     one, other = (d.detect(caregiver[::4]) + d.detect(pedestrians[::8]) for d in (exact, fast))
     least = 0.99 if kind.startswith("torch") else 0.95
     assert found_again(one, other) >= least
@@ -95,7 +97,7 @@ def test_what_it_does_is_said(start: Any, pedestrians: Any, weights: Mapping[str
         return started.pipeline.context.dtype, said
 
     assert told(weights["torch detect"], "exact") == ("float32", [])
-    dtype = str(fast_type(Detector(weights["torch detect"])._device)).removeprefix("torch.")
+    dtype = DTYPES[0]
     assert told(weights["torch detect"], "fast") == (
         dtype,
         [f"fast: the network computes in {dtype}, channels last, 4 pictures at a time"],
@@ -118,31 +120,28 @@ def test_where_nothing_is_faster_it_is_exact(exported: Mapping[str, Path], stree
         np.testing.assert_array_equal(one.boxes, other.boxes)
 
 
-def test_the_type_is_one_that_the_device_is_fast_in(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("device", "allowed", "expected"),
+    [
+        ("cuda:1", ("bfloat16", "float16", "float32"), "float16"),
+        ("mps", ("float16", "float32"), "float16"),
+        ("cuda:0", ("float32",), "float32"),
+        ("cpu", ("bfloat16", "float32"), "bfloat16"),
+        ("cpu", ("float32",), "float32"),
+    ],
+)
+def test_the_type_is_the_best_that_is_allowed(device: str, allowed: tuple[str, ...], expected: str) -> None:
     import torch
 
-    assert fast_type(torch.device("cuda:1")) is torch.float16
-    assert fast_type(torch.device("mps")) is torch.float16
-    for capabilities, dtype in (
-        ({"avx512_bf16": True}, torch.bfloat16),
-        ({"amx_bf16": True, "avx512_bf16": False}, torch.bfloat16),
-        ({"avx2": True, "avx512_bf16": False}, torch.float32),
-    ):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda told=capabilities: told)
-        assert fast_type(torch.device("cpu")) is dtype
+    assert fast_type(torch.device(device), allowed) is getattr(torch, expected)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_other_devices_types_do_as_well(
-    dtype: str, trained: Mapping[str, Path], pedestrians: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_devices_types_do_as_well(dtype: str, trained: Mapping[str, Path], pedestrians: Any) -> None:
     """What graphics cards, and processors without bfloat16, compute in."""
-    import torch
-
     frames = pedestrians[::16]
     exact = Detector(trained["detect"], classes=["person"]).detect(frames)
-    monkeypatch.setattr(networks, "fast_type", lambda device: getattr(torch, dtype))
-    fast = Detector(trained["detect"], classes=["person"], fast=True)
+    fast = Detector(trained["detect"], classes=["person"], fast=True, dtypes=[dtype])
     assert fast.dtype == dtype
     assert found_again(exact, fast.detect(frames)) >= 0.99
 

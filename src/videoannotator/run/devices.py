@@ -89,9 +89,9 @@ class Machine:
         """Let a device have back what nobody uses."""
         self._of(device).empty()
 
-    def half(self, device: str) -> str | None:
-        """The type of half the size that the device multiplies at full speed, as torch names it; None without one."""
-        return self._of(device).half
+    def halves(self, device: str) -> tuple[str, ...]:
+        """Types of half the size that the device multiplies at full speed, as torch names them."""
+        return self._of(device).halves
 
     def _of(self, device: str) -> Hardware:
         if device in self._others:
@@ -104,7 +104,7 @@ def cards() -> list[dict[str, Any]]:
     """The accelerators of this environment, each a `Card` as plain data."""
     machine = Machine()
     return [
-        unstructure(Card(device, machine.identity(device), machine.model(device), machine.half(device)))
+        unstructure(Card(device, machine.identity(device), machine.model(device), machine.halves(device)))
         for device in machine.available()
         if device != "cpu"
     ]

@@ -35,12 +35,12 @@ class Memory:
 
 @attrs.frozen
 class Card:
-    """What is known of an accelerator, as plain data. ``identity``: a UUID. ``half``: see `Hardware.half`."""
+    """What is known of an accelerator, as plain data. ``identity``: a UUID. ``halves``: see `Hardware.halves`."""
 
     device: str
     identity: str
     model: str
-    half: str | None
+    halves: tuple[str, ...]
 
 
 class Hardware(ABC):
@@ -83,9 +83,9 @@ class Hardware(ABC):
         gc.collect()  # networks and their parts often refer to each other in circles
 
     @property
-    def half(self) -> str | None:
-        """The type of half the size that it multiplies at full speed, as torch names it; None without one."""
-        return None
+    def halves(self) -> tuple[str, ...]:
+        """Types of half the size that it multiplies at full speed, as torch names them."""
+        return ()
 
 
 class Processor(Hardware):
@@ -126,9 +126,9 @@ class Processor(Hardware):
                 return
 
     @property
-    def half(self) -> str | None:
+    def halves(self) -> tuple[str, ...]:
         """bfloat16, where the processor has it."""
-        return "bfloat16" if _processor_flags().intersection(_PROCESSOR_BF16) else None
+        return ("bfloat16",) if _processor_flags().intersection(_PROCESSOR_BF16) else ()
 
 
 class NvidiaCard(Hardware):
@@ -175,9 +175,9 @@ class NvidiaCard(Hardware):
         self._cuda.empty_cache()
 
     @property
-    def half(self) -> str:
-        """bfloat16 from Ampere on, float16 before."""
-        return "bfloat16" if self._cuda.get_device_capability(self.name) >= (8, 0) else "float16"
+    def halves(self) -> tuple[str, ...]:
+        """float16, and bfloat16 from Ampere on."""
+        return ("bfloat16", "float16") if self._cuda.get_device_capability(self.name) >= (8, 0) else ("float16",)
 
 
 class AppleCard(Hardware):
@@ -210,9 +210,9 @@ class AppleCard(Hardware):
         self._torch.mps.empty_cache()
 
     @property
-    def half(self) -> str:
+    def halves(self) -> tuple[str, ...]:
         """float16."""
-        return "float16"
+        return ("float16",)
 
 
 class OtherCard(Hardware):
@@ -252,9 +252,9 @@ class OtherCard(Hardware):
         """There is nothing to give back."""
 
     @property
-    def half(self) -> str | None:
+    def halves(self) -> tuple[str, ...]:
         """As the other environment tells."""
-        return self._card.half
+        return self._card.halves
 
 
 def processors() -> int:

@@ -126,8 +126,7 @@ class Asker:
         )
 
     def _dtypes(self, device: str, fast: bool) -> tuple[str, ...]:
-        half = self.machine.half(device) if fast else None
-        return ("float32",) if half is None else (half, "float32")
+        return (*(self.machine.halves(device) if fast else ()), "float32")
 
     def _pixels(self, needs: Sequence[Need]) -> int:
         frames = next((need for need in needs if isinstance(need, Frames)), None)

@@ -152,7 +152,8 @@ class ResourceManager:
 
     def move(self, lease: Lease, device: str) -> Lease:
         """Its holder goes on, on another device, at once: a last resort does not wait. It takes there what it takes."""
-        moved = attrs.evolve(lease, device=device, memory=None, dtypes=("float32",), number=uuid.uuid4().hex)
+        dtypes = ("float32",) if len(lease.dtypes) == 1 else (*self.machine.halves(device), "float32")
+        moved = attrs.evolve(lease, device=device, memory=None, dtypes=dtypes, number=uuid.uuid4().hex)
         self.give_back(lease)
         with self._changed:
             self._leases[moved.number] = moved

@@ -115,6 +115,6 @@ class SimulatedMachine(Machine):
     def empty(self, device: str) -> None:
         """Nothing is kept, so nothing can be given back."""
 
-    def half(self, device: str) -> str | None:
+    def halves(self, device: str) -> tuple[str, ...]:
         """float16, on everything but the processor."""
-        return None if device == "cpu" else "float16"
+        return () if device == "cpu" else ("float16",)

@@ -64,8 +64,8 @@ class Detector:
     ``names``: the model's classes by number. ``task``: ``"detect"`` or ``"pose"``. ``batch``: pictures in one
     forward pass where the weights fix it (most exports: 1), else None. ``size``: height and width of the network's
     picture, before `LetterBox` trims it for weights that take any. ``threads``: of the processor, for torch,
-    onnxruntime and OpenVINO. ``fast``: see `Network`. ``dtype``: in which the network computes, as torch names it;
-    OpenVINO takes bfloat16 by itself where the processor has it.
+    onnxruntime and OpenVINO. ``fast``, ``dtypes``: see `Network`. ``dtype``: in which the network computes, as torch
+    names it; OpenVINO takes bfloat16 by itself where the processor has it.
 
     It remembers nothing of the frames it was shown. Its threads end with `close`, or when nobody has it any more.
     Raises `ModelError` when the file cannot be loaded or has another task, `ConfigError` when a class or a size is
@@ -86,6 +86,7 @@ class Detector:
         trust: bool = False,
         threads: int = 1,
         fast: bool = False,
+        dtypes: Sequence[str] = ("float32",),
     ) -> None:
         self._path = weights
         with loading(trust=trust):
@@ -101,7 +102,8 @@ class Detector:
         if self._model.format == "pt" and self._model.end2end:
             # as the predictor does: classes are picked before the head's own limit cuts the list
             self._model.model.set_head_attr(max_det=max(max_det, 300), agnostic_nms=agnostic_nms)
-        self._network = Network(self._model, weights, self._device, imgsz=imgsz, threads=threads, fast=fast, least=conf)
+        settings: dict[str, Any] = {"imgsz": imgsz, "threads": threads, "fast": fast, "dtypes": dtypes}
+        self._network = Network(self._model, weights, self._device, least=conf, **settings)
         self.batch, self.size, self.dtype = self._network.batch, self._network.size, self._network.dtype
         # what follows the network must not get in its way
         self._alone = TorchThreads("boxes") if self._device.type == "cpu" else None

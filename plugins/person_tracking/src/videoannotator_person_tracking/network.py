@@ -31,8 +31,9 @@ class Network:
 
     Exact: pictures as ultralytics' predictor prepares them, in float32 (OpenVINO: in what it takes by itself), on a
     processor one picture per pass, as ultralytics does, each thread on a picture of its own; on other devices all of
-    a batch at once. ``fast``: torch networks in `fast_type`, channels last, a few pictures per pass; OpenVINO exports
-    of fixed size without most of the grey bars that make pictures square (see `trimming`); others as exact.
+    a batch at once. ``fast``: torch networks in the best of ``dtypes``, channels last, a few pictures per pass;
+    OpenVINO exports of fixed size without most of the grey bars that make pictures square (see `trimming`); others as
+    exact.
 
     ``batch``: pictures per pass where the weights fix it, else None. ``size``: height and width of the network's
     picture, before `LetterBox` trims it for weights that take any. ``dtype``: in which it computes. ``end2end``: it
@@ -40,7 +41,16 @@ class Network:
     """
 
     def __init__(
-        self, model: Any, weights: Path, device: Any, *, imgsz: int | None, threads: int, fast: bool, least: float
+        self,
+        model: Any,
+        weights: Path,
+        device: Any,
+        *,
+        imgsz: int | None,
+        threads: int,
+        fast: bool,
+        dtypes: Sequence[str],
+        least: float,
     ) -> None:
         self._model, self._weights, self._device, self._threads = model, weights, device, threads
         self._least = least
@@ -61,7 +71,7 @@ class Network:
             self._streams_for(self.size)
         self._type: Any = None
         if fast and model.format == "pt":
-            self._type = fast_type(device)
+            self._type = fast_type(device, dtypes)
             lower(model.backend.model, self._type)
         self.dtype = self._precision()
         self._end = weakref.finalize(self, _close, self._workers, self._streams)

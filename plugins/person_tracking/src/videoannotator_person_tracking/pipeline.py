@@ -34,6 +34,7 @@ class PersonTracking(Pipeline[PersonTrackingConfig]):
             "trust": config.trust_weights,
             "threads": context.threads,
             "fast": context.precision == "fast",
+            "dtypes": context.dtypes,
         }
         self._detector = context.load(
             config.weights,
