@@ -5,7 +5,7 @@ processor's, of all threads, from frame to boxes (decoding and tracking are the 
 average precision of fast's boxes when exact's with a score of at least 0.25 are taken for the truth, and the share of
 exact's boxes with a score of at least 0.5 that fast has at an IoU of 0.9 or more.
 
-    python benchmarks/speed/precision.py [--video FILE ...] [--weights FILE_OR_FOLDER ...] [--frames 64] [--repeats 5]
+    python -m benchmarks.speed.precision [--video FILE ...] [--weights FILE_OR_FOLDER ...] [--frames 64] [--repeats 5]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from benchmarks.speed.comparing import average_precision
 from numpy.typing import NDArray
 
 from videoannotator.run.devices import Machine
@@ -28,7 +29,6 @@ ASSETS = Path(os.environ.get("VIDEOANNOTATOR_TEST_ASSETS", Path(__file__).parent
 VIDEOS = ("video/sitcom_kitchen.avi", "video/caregiver_infant.mp4", "video/people_walking.mp4", "pets/PETS09-S2L1.avi")
 WEIGHTS = ("yolo11n_int8_openvino_model", "yolov8n-pose_int8_openvino_model")
 BATCH = 8
-IOUS = np.arange(0.5, 1.0, 0.05)
 
 
 def frames_of(video: Path, count: int) -> NDArray[np.uint8]:
@@ -56,24 +56,9 @@ def overlaps(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float
     return both / (one[:, None] + other[None] - both)
 
 
-def average_precision(truth: Sequence[Detections], given: Sequence[Detections], least: float) -> float:
-    """Area under the curve of precision over recall, at 101 points, at one IoU."""
-    wanted, judged = 0, []
-    for exact, fast in zip(truth, given, strict=True):
-        boxes = exact.boxes[exact.boxes[:, 4] >= 0.25][:, :4]
-        wanted += len(boxes)
-        shared = overlaps(fast.boxes[:, :4], boxes)
-        for row, score in zip(shared, fast.boxes[:, 4], strict=True):
-            best = int(row.argmax()) if row.size else -1
-            right = best >= 0 and row[best] >= least
-            if right:
-                shared[:, best] = -1.0  # is found once
-            judged.append((float(score), right))
-    hits = np.array([right for _, right in sorted(judged, reverse=True)], dtype=float)
-    recall = np.cumsum(hits) / max(1, wanted)
-    precision = np.maximum.accumulate((np.cumsum(hits) / np.arange(1, len(hits) + 1))[::-1])[::-1]
-    at = np.searchsorted(recall, np.linspace(0, 1, 101) - 1e-9)
-    return float(np.mean([precision[i] if i < len(precision) else 0.0 for i in at]))
+def rows(results: Sequence[Detections]) -> list[NDArray[np.float64]]:
+    """As `benchmarks.speed.comparing` has them: no track, score, x1, y1, x2, y2."""
+    return [one.boxes[:, [5, 4, 0, 1, 2, 3]].astype(np.float64) for one in results]
 
 
 def found_again(truth: Sequence[Detections], given: Sequence[Detections]) -> float:
@@ -112,13 +97,13 @@ def main() -> None:
                 ratios.append(slow / quick)
                 costs.append((slow, quick))
                 results = [one, other]
-            ap = [average_precision(*results, least) for least in IOUS]
+            ap, ap50 = average_precision(*map(rows, results))
             slow, quick = (statistics.median(column) for column in zip(*costs, strict=True))
             print(f"{weights.name}, {video.name} {width}x{height}, {len(frames)} frames: {fast.habit(height, width)}")
             print(
                 f"  exact {slow:.1f} ms ({exact.dtype}), fast {quick:.1f} ms ({fast.dtype}) of processor per frame: "
                 f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f}); AP against exact "
-                f"{np.mean(ap):.3f}, AP50 {ap[0]:.3f}, found again {found_again(*results):.3f}",
+                f"{ap:.3f}, AP50 {ap50:.3f}, found again {found_again(*results):.3f}",
                 flush=True,
             )
         exact.close()
