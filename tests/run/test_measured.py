@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videoannotator.run.measured import Measured
+from videoannotator.run.measured import Measured, nearest
 from videoannotator.run.runner import time_left
 
 JOBS = st.tuples(st.sampled_from("ab"), st.integers(1, 16), st.integers(0, 1000), st.integers(1, 1 << 40))
@@ -26,17 +26,17 @@ def test_the_nearest_that_is_known_is_given(
         measured = Measured(Path(folder))
         for one in told:
             measured.remember_memory(*one)
-        found = measured.memory(job, batch, pixels)
+        known = measured.memory(job)
+    found = nearest(known, batch, pixels)
     mine = {(b, p): max(s for j, bb, pp, s in told if (j, bb, pp) == (job, b, p)) for j, b, p, _ in told if j == job}
+    assert known == mine, "the most that was ever seen"
+    larger = [size for size in mine if size[0] >= batch and size[1] >= pixels]
     if not mine:
         assert found is None
-        return
-    assert found is not None
-    assert mine[found[:2]] == found[2], "the most that was ever seen"
-    larger = [size for size in mine if size[0] >= batch and size[1] >= pixels]
-    if larger:
-        assert found[:2] == min(larger)
+    elif larger:
+        assert found == min(larger)
     else:
+        assert found is not None
         assert found[0] * found[1] == max(b * p for b, p in mine)
 
 
@@ -50,7 +50,7 @@ def test_the_newest_time_counts_half(tmp_path: Path) -> None:
 
 
 def test_asking_leaves_nothing_behind(tmp_path: Path) -> None:
-    assert Measured(tmp_path / "none").memory("a", 1, 1) is None
+    assert Measured(tmp_path / "none").memory("a") == {}
     assert not (tmp_path / "none").exists()
 
 

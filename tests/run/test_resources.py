@@ -193,6 +193,27 @@ def test_programs_that_know_nothing_of_us_count() -> None:
     assert resources.lease([request("a", 4)], timeout=0)
 
 
+def test_where_only_other_programs_are_in_the_way_it_begins_with_less() -> None:
+    resources = manager(cuda_0=100, cpu=100)
+    assert isinstance(resources.machine, SimulatedMachine)
+    resources.machine.devices["cuda:0"].others = 55
+    asked = attrs.evolve(request("a", 70), batch=8, smaller=((4, 50), (2, 40), (1, 35)))
+    lease = resources.lease([asked], timeout=0)["a"]
+    assert (lease.batch, lease.memory) == (2, 40)
+    resources.give_back(lease)
+    resources.machine.devices["cuda:0"].others = 0
+    other = resources.lease([request("b", 60)], timeout=0)["b"]
+    with pytest.raises(LeaseTimeout):  # that one will be done some time, and then all of it can be had
+        resources.lease([asked], timeout=0)
+    resources.give_back(other)
+    assert resources.lease([asked], timeout=0)["a"].batch == 8
+
+    resources.machine.devices["cpu"].others = 90  # what counts as used there can mostly be found all the same
+    assert resources.lease([request("c", 30, "cpu")], timeout=0)
+    with pytest.raises(LeaseTimeout):
+        resources.lease([request("d", 30, "cpu")], timeout=0)
+
+
 def test_what_the_process_uses_besides_counts() -> None:
     resources = manager(cuda_0=10)
     assert isinstance(resources.machine, SimulatedMachine)

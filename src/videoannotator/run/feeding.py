@@ -14,8 +14,9 @@ from videoannotator.decode.batching import Batcher
 from videoannotator.decode.passes import DecodePass
 from videoannotator.decode.sampling import frames_in
 from videoannotator.run.control import Control
+from videoannotator.run.handing import End, Given
 from videoannotator.run.plan import Plan
-from videoannotator.run.worker import End, Given, Worker
+from videoannotator.run.worker import Worker
 
 __all__ = ["Feeder"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import attrs
 
 from videoannotator.discover.models import cache_folder
 
-__all__ = ["Measured"]
+__all__ = ["Measured", "nearest"]
 
 _log = logging.getLogger(__name__)
 _FILE = "measured.sqlite"
@@ -36,18 +36,10 @@ class Measured:
 
     folder: Path = attrs.field(factory=cache_folder)
 
-    def memory(self, job: str, batch: int, pixels: int) -> tuple[int, int, int] | None:
-        """The nearest of what is known of a job: batch, pixels of each picture, and the bytes it took at most.
-
-        The smallest that is no smaller than what is asked for, else the largest; None when nothing is known.
-        """
-        larger = (
-            "SELECT batch, pixels, bytes FROM memory WHERE job = ? AND batch >= ? AND pixels >= ? "
-            "ORDER BY batch, pixels LIMIT 1"
-        )
-        smaller = "SELECT batch, pixels, bytes FROM memory WHERE job = ? ORDER BY batch * pixels DESC LIMIT 1"
-        found = self._ask(larger, (job, batch, pixels)) or self._ask(smaller, (job,))
-        return (int(found[0]), int(found[1]), int(found[2])) if found else None
+    def memory(self, job: str) -> dict[tuple[int, int], int]:
+        """The bytes a job took at most, by batch and pixels of each picture; see `nearest`."""
+        found = self._ask("SELECT batch, pixels, bytes FROM memory WHERE job = ?", (job,))
+        return {(int(batch), int(pixels)): int(taken) for batch, pixels, taken in found}
 
     def remember_memory(self, job: str, batch: int, pixels: int, taken: int) -> None:
         """Remember it, unless as much is known already."""
@@ -59,7 +51,7 @@ class Measured:
     def seconds(self, jobs: Sequence[str]) -> float | None:
         """Seconds of wall clock for one unit of work of ``jobs`` side by side, or of one; see `remember_seconds`."""
         found = self._ask("SELECT seconds FROM speed WHERE job = ?", ("+".join(sorted(jobs)),))
-        return float(found[0]) if found else None
+        return float(found[0][0]) if found else None
 
     def remember_seconds(self, jobs: Sequence[str], seconds: float) -> None:
         """Remember how long a unit of work took: a frame, or a second of a recording without pictures."""
@@ -68,21 +60,31 @@ class Measured:
             ("+".join(sorted(jobs)), seconds, _NEW),
         )
 
-    def _ask(self, question: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _ask(self, question: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         if not (self.folder / _FILE).is_file():
-            return None  # a plan leaves nothing behind
+            return []  # a plan leaves nothing behind
         return self._do(question, values)
 
     def _tell(self, statement: str, values: tuple[Any, ...]) -> None:
         self._do(statement, values)
 
-    def _do(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _do(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.folder / _FILE, timeout=10)) as book, book:
                 book.executescript(_TABLES)
-                found: tuple[Any, ...] | None = book.execute(statement, values).fetchone()
-                return found
+                return book.execute(statement, values).fetchall()
         except (OSError, sqlite3.Error) as error:
             _log.warning("what runs take is not remembered: %s cannot be used: %s", self.folder, error)
-            return None
+            return []
+
+
+def nearest(known: Mapping[tuple[int, int], int], batch: int, pixels: int) -> tuple[int, int] | None:
+    """Which of the sizes that are known says most of ``batch`` pictures of ``pixels`` each.
+
+    The smallest that is no smaller, else the largest; None when nothing is known.
+    """
+    larger = [size for size in known if size[0] >= batch and size[1] >= pixels]
+    if larger:
+        return min(larger)
+    return max(known, key=lambda size: (size[0] * size[1], size[0]), default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -16,7 +16,7 @@ from videoannotator.decode.geometry import output_size
 from videoannotator.discover.config import plain_config
 from videoannotator.discover.specs import PipelineSpec
 from videoannotator.run.devices import Machine, candidates
-from videoannotator.run.measured import Measured
+from videoannotator.run.measured import Measured, nearest
 from videoannotator.run.resources import Request, gigabytes
 
 __all__ = ["Asked", "Asker"]
@@ -97,13 +97,14 @@ class Asker:
         """What it asks for of one device; with a note when it does not fit there even with one picture at a time."""
         spec, pixels = asked.spec, self._pixels(asked.needs)
         job = asked.job(self.machine.model(device))
-        batch, total = spec.batch, self._total(device)
-        while True:
-            memory, measured = self._memory(spec, job, batch, pixels)
-            fits = memory is None or total is None or memory <= total
-            if fits or batch == 1:
-                break
-            batch = (batch + 1) // 2
+        total, known = self._total(device), self.measured.memory(job)
+        batches = [spec.batch]
+        while batches[-1] > 1:
+            batches.append((batches[-1] + 1) // 2)
+        asks = [(batch, _memory(spec, known, batch, pixels)) for batch in batches]
+        within = [(batch, size) for batch, size in asks if size is None or total is None or size <= total]
+        fits = bool(within)
+        batch, memory = within[0] if fits else asks[-1]
         note = ""
         if not fits:
             assert memory is not None and total is not None  # noqa: S101, PT018 - told to the type checker
@@ -115,12 +116,13 @@ class Asker:
             device=device,
             # more than there is would never be given: on the processor, it tries with what there is
             memory=memory if fits else total,
-            measured=measured,
+            measured=bool(known),
             batch=batch,
             dtypes=self._dtypes(device, asked.fast),
             note=note,
             fits=fits,
             heavy=bool(spec.models),
+            smaller=tuple((less, size) for less, size in within[1:] if size is not None),
             job=job,
             pixels=pixels,
         )
@@ -135,15 +137,14 @@ class Asker:
         width, height = output_size(self.media.video, frames)
         return width * height
 
-    def _memory(self, spec: PipelineSpec, job: str, batch: int, pixels: int) -> tuple[int | None, bool]:
-        """Bytes, and whether they were measured. What was measured for another size is scaled as the spec declares."""
-        known = self.measured.memory(job, batch, pixels)
-        if known is None:
-            return (None, False) if spec.memory is None else (spec.memory.of(batch, pixels), False)
-        then_batch, then_pixels, taken = known
-        if (then_batch, then_pixels) == (batch, pixels):
-            return taken, True
-        if spec.memory is not None and (then := spec.memory.of(then_batch, then_pixels)):
-            return round(taken * spec.memory.of(batch, pixels) / then), True
-        larger = max(1.0, batch / then_batch) * max(1.0, pixels / max(1, then_pixels))
-        return round(taken * larger), True
+
+def _memory(spec: PipelineSpec, known: Mapping[tuple[int, int], int], batch: int, pixels: int) -> int | None:
+    """Bytes. What was measured for another size is scaled as the spec declares, or else never down."""
+    size = nearest(known, batch, pixels)
+    if size is None:
+        return None if spec.memory is None else spec.memory.of(batch, pixels)
+    if size == (batch, pixels):
+        return known[size]
+    if spec.memory is not None and (then := spec.memory.of(*size)):
+        return round(known[size] * spec.memory.of(batch, pixels) / then)
+    return round(known[size] * max(1.0, batch / size[0]) * max(1.0, pixels / max(1, size[1])))

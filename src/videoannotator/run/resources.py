@@ -36,7 +36,7 @@ class Request:
     ``memory``: bytes of the device that it needs with batches of ``batch`` pictures; None when nobody knows yet.
     ``measured``: True when that is what it took in an earlier run, False when it is what its spec declares.
     ``dtypes``: in which types it may compute, best first, as torch names them. ``heavy``: True for one with a model:
-    these share the processor's threads.
+    these share the processor's threads. ``smaller``: batches and their memory with which it would do as well.
     ``job``, ``pixels``: under what its use of memory is remembered (see `videoannotator.run.measured`).
     ``fits``: False when the device is too small for it even with one picture at a time. ``note``: what people should
     know of the choice.
@@ -49,6 +49,7 @@ class Request:
     batch: int = 8
     dtypes: tuple[str, ...] = ("float32",)
     heavy: bool = True
+    smaller: tuple[tuple[int, int], ...] = ()
     job: str = ""
     pixels: int = 0
     fits: bool = True
@@ -168,17 +169,29 @@ class ResourceManager:
         with self._ledger.open() as book:
             for request in requests:
                 place = self._identity(request.device)
-                if book.first(place, asker, since) and self._fits(request, book):
-                    lease = Lease(
-                        request.name, request.device, request.memory, 1, request.dtypes, request.batch, request.heavy
-                    )
-                    granted[request.name] = self._leases[lease.number] = lease
+                found = self._fitting(request, book) if book.first(place, asker, since) else None
+                if found is not None:
+                    lease = Lease(found.name, found.device, found.memory, 1, found.dtypes, found.batch, found.heavy)
+                    granted[found.name] = self._leases[lease.number] = lease
                     self._show(book)
             self._wait(book, asker, () if granted else (self._identity(r.device) for r in requests), since)
         share = max(1, self.machine.processors() // max(1, sum(lease.heavy for lease in self._leases.values())))
         for name, lease in granted.items():
             granted[name] = self._leases[lease.number] = attrs.evolve(lease, threads=share)
         return granted
+
+    def _fitting(self, request: Request, book: Book) -> Request | None:
+        """The request, if its device has room for it; with a smaller batch where waiting for us would not help."""
+        if self._fits(request, book):
+            return request
+        place = self._identity(request.device)
+        if any(one.device == place and one.leases for page in book.holdings.values() for one in page):
+            return None
+        # only other programs are in the way, and nobody knows whether they will ever give anything back
+        if request.device == "cpu":
+            return request  # the system finds memory that counts as used, and tells when there is none
+        smaller = (attrs.evolve(request, batch=batch, memory=memory) for batch, memory in request.smaller)
+        return next((one for one in smaller if self._fits(one, book)), None)
 
     def _fits(self, request: Request, book: Book) -> bool:
         """True when the device has room for it, if need be without models that nobody uses."""

@@ -61,8 +61,7 @@ class Watch:
         """True when there is nothing to learn: as much was seen, here or in an earlier run."""
         if self._most >= frames or lease.device != self._request.device:
             return True
-        known = self._measured.memory(self._request.job, frames, self._request.pixels)
-        if known is None or known[:2] != (frames, self._request.pixels):
+        if (frames, self._request.pixels) not in self._measured.memory(self._request.job):
             return False
         self._most = frames
         return True

@@ -11,7 +11,6 @@ from typing import Any
 
 import attrs
 
-from videoannotator.data.frames import AudioTrack, FrameBatch
 from videoannotator.data.media import MediaInfo
 from videoannotator.data.outcome import Coverage, Failure, PipelineRecord
 from videoannotator.data.result import PipelineResult
@@ -25,6 +24,7 @@ from videoannotator.run.control import WAIT, Control, put, take
 from videoannotator.run.enduring import Enduring
 from videoannotator.run.events import Event, Failed, Notice, PipelineDone, RowsReady
 from videoannotator.run.failing import empty_tables, failure_of
+from videoannotator.run.handing import End, Given
 from videoannotator.run.isolation.proxy import IsolatedPipeline
 from videoannotator.run.making import make_pipeline
 from videoannotator.run.measured import Measured
@@ -34,34 +34,9 @@ from videoannotator.run.segments import Chain, Point, Segment
 from videoannotator.run.threads import keep_to, put_thread_counts, thread_counts
 from videoannotator.run.watching import Watch
 
-__all__ = ["End", "Given", "Surroundings", "Worker"]
+__all__ = ["Surroundings", "Worker"]
 
 _QUEUED_BATCHES = 2
-
-
-@attrs.frozen(eq=False)
-class Given:
-    """A batch. ``coverage``: what was decoded of the stretch so far.
-
-    ``failures``: what could not be, so far. ``settled``: what these say is final.
-    """
-
-    batch: FrameBatch
-    coverage: Coverage
-    failures: tuple[Failure, ...] = ()
-    settled: bool = True
-
-
-@attrs.frozen(eq=False)
-class End:
-    """The stretch has no more frames. ``coverage``: what was decoded of it. ``audio``: its sound, if asked for.
-
-    ``failures``: what could not be decoded of it.
-    """
-
-    coverage: Coverage
-    audio: AudioTrack | None
-    failures: tuple[Failure, ...] = ()
 
 
 @attrs.frozen(eq=False)
@@ -205,6 +180,8 @@ class Worker:
             pass
 
     def _work(self) -> None:
+        if self._lease.batch < self.planned.request.batch:
+            self._notice(f"memory of {self._lease.device} is short: batches of {self._lease.batch} frames")
         self._rows = {output: row_class_of(self.planned.entry, output) for output in self.planned.entry.spec.gives}
         try:
             self._timed(self._calls.setup)
