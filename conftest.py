@@ -38,10 +38,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The book of who holds which device is this session's: whatever else runs on this machine does not count."""
+def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of whoever runs the tests counts, also for what is made before the first test.
+
+    The book of who holds which device is this session's, too: whatever else runs on this machine does not count.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VIDEOANNOTATOR_RUNTIME", str(tmp_path_factory.mktemp("runtime")))
+        for place in ("CACHE", "PLUGINS", "RUNTIME"):
+            patch.setenv(f"VIDEOANNOTATOR_{place}", str(tmp_path_factory.mktemp(place.lower())))
         yield
 
 

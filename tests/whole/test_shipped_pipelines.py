@@ -26,7 +26,9 @@ def pose_weights(assets: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(assets: Path, pose_weights: str) -> tuple[va.Result, list[DecodePass], int]:
+def run(
+    assets: Path, pose_weights: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[va.Result, list[DecodePass], int]:
     """All four over the recording; with it, the decode passes it took and how often a file was opened."""
     passes: list[DecodePass] = []
     opened: list[Any] = []
@@ -41,6 +43,7 @@ def run(assets: Path, pose_weights: str) -> tuple[va.Result, list[DecodePass], i
         real_pass(self, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDEOANNOTATOR_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(av, "open", counting_open)
         patch.setattr(DecodePass, "__init__", counting_pass)
         # a bowed baby is what scores below the default threshold
