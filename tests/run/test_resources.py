@@ -13,11 +13,13 @@ from pathlib import Path
 
 import attrs
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videoannotator.discover.models import ModelKey
 from videoannotator.errors import LeaseTimeout
+from videoannotator.run import ledger
 from videoannotator.run.ledger import Book, Ledger, Waiting, new_owner
 from videoannotator.run.resources import Lease, Request, ResourceManager
 from videoannotator.testing.simulated import Buffer, SimulatedMachine, SimulatedMemory
@@ -356,6 +358,15 @@ def test_a_folder_that_cannot_be_used_is_said_and_leases_are_given(
         resources.lease([request("b", 1)], timeout=0)
     resources.give_back(lease)
     assert caplog.text.count("cannot be used, so devices are not shared") == 1
+
+
+def test_a_book_that_somebody_keeps_open_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ledger, "_STUCK", 0.2)
+    with FileLock(tmp_path / "devices.lock"):
+        assert manager(Ledger(tmp_path), cuda_0=10).lease([request("a", 10)], timeout=0)
+    assert "devices are not shared with other processes" in caplog.text
 
 
 def test_a_page_of_another_version_does_not_stop_us(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

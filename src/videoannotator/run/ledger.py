@@ -33,6 +33,9 @@ _log = logging.getLogger(__name__)
 _GONE = 5.0
 """Seconds without a sign after which one who waits does not count: it was stopped, and would hold up all others."""
 
+_STUCK = 30.0
+"""Seconds for which one process may have the book: it takes milliseconds, so one that has it longer was stopped."""
+
 
 @attrs.frozen
 class Holding:
@@ -130,7 +133,7 @@ class Ledger:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = FileLock(self._folder / "devices.lock", thread_local=False)
-            lock.acquire()
+            lock.acquire(timeout=_STUCK)  # what is late is an OSError, too
         except OSError as error:
             _log.warning("%s cannot be used, so devices are not shared with other processes: %s", self._folder, error)
             self._folder, lock = None, None
