@@ -78,10 +78,20 @@ class LoadedModels:
         """What a pipeline at work asks for its models. ``user``: on whose behalf; see `leave`."""
         return Holder(self, user, pipeline)
 
-    def free(self, device: str) -> bool:
-        """Give up the model on a device that nobody uses for the longest time; False when all are in use."""
+    def free(self, device: str, but: str | None = None) -> bool:
+        """Give up the model on a device that nobody uses for the longest time; False when there is none.
+
+        Those that pipeline ``but`` has used stay.
+        """
         with self._lock:
-            idle = next((key for key, one in self._models.items() if key.device == device and not one.pins), None)
+            idle = next(
+                (
+                    key
+                    for key, one in self._models.items()
+                    if key.device == device and not one.pins and but not in one.pipelines
+                ),
+                None,
+            )
         return idle is not None and self._drop(lambda key, loaded: key == idle)
 
     def leave(self, user: object) -> None:

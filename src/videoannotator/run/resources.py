@@ -202,7 +202,7 @@ class ResourceManager:
             if room is None or request.memory <= room:
                 return True
             idle = self.models.idle(request.device, but=request.name)
-            if request.memory > room + idle or not self.models.free(request.device):
+            if request.memory > room + idle or not self.models.free(request.device, but=request.name):
                 return False
             self._show(book)
 
