@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.4"
@@ -25,8 +27,8 @@ def types(session: nox.Session) -> None:
     """mypy, strict, on the library and on every plugin."""
     session.install("-r", "requirements/light.txt", "mypy", "types-psutil", "types-tqdm", "hypothesis", *CONSTRAINTS)
     session.run("mypy")
-    for plugin in ("face_analysis", "person_tracking", "scene_detection", "voice_activity"):
-        session.run("mypy", f"plugins/{plugin}/src")
+    for plugin in sorted(Path("plugins").glob("*/src")):
+        session.run("mypy", str(plugin))
 
 
 @nox.session

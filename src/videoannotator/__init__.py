@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from videoannotator.data.result import PipelineResult as PipelineResult
     from videoannotator.data.result import Result as Result
     from videoannotator.data.rows import Detection as Detection
+    from videoannotator.data.rows import Embedding as Embedding
     from videoannotator.data.rows import Face as Face
+    from videoannotator.data.rows import Gap as Gap
     from videoannotator.data.rows import Shot as Shot
     from videoannotator.data.rows import Signal as Signal
     from videoannotator.data.rows import SpeakerTurn as SpeakerTurn
     from videoannotator.data.rows import SpeechRegion as SpeechRegion
+    from videoannotator.data.rows import Track as Track
     from videoannotator.data.rows import Utterance as Utterance
     from videoannotator.data.rows import Word as Word
     from videoannotator.data.rows import row as row
@@ -79,7 +82,7 @@ _WHERE = {
     "data.needs": "Audio Frames Output",
     "data.outcome": "Coverage Failure Provenance",
     "data.result": "PipelineResult Result",
-    "data.rows": "Detection Face Shot Signal SpeakerTurn SpeechRegion Utterance Word row",
+    "data.rows": "Detection Embedding Face Gap Shot Signal SpeakerTurn SpeechRegion Track Utterance Word row",
     "data.table": "Table",
     "data.time": "FrameClock TimeSpan",
     "decode.probing": "probe",

@@ -22,11 +22,11 @@ ROOT = Path(__file__).parents[2]
 
 PUBLIC = set(
     """
-    Annotator ArrayOf Ascending Audio AudioInfo AudioTrack Catalog Comparison Context Coverage Detection Dtype Event
-    Face Failed Failure Finished Format FormatSpec FrameBatch FrameClock Frames MediaInfo MemoryNeed ModelSpec Notice
-    Output Pipeline PipelineDone PipelineResult PipelineSpec Plan Progress Provenance Range Result RowsReady Shot
-    Signal SpeakerTurn SpeechRegion Table TimeSpan Unit Utterance VideoAnnotatorError VideoInfo Word catalog compare
-    hookimpl probe read release rerun row
+    Annotator ArrayOf Ascending Audio AudioInfo AudioTrack Catalog Comparison Context Coverage Detection Dtype Embedding
+    Event Face Failed Failure Finished Format FormatSpec FrameBatch FrameClock Frames Gap MediaInfo MemoryNeed ModelSpec
+    Notice Output Pipeline PipelineDone PipelineResult PipelineSpec Plan Progress Provenance Range Result RowsReady Shot
+    Signal SpeakerTurn SpeechRegion Table TimeSpan Track Unit Utterance VideoAnnotatorError VideoInfo Word catalog
+    compare hookimpl probe read release rerun row
     """.split()
 )
 

@@ -18,8 +18,10 @@ from videoannotator.data.columns import ArrayOf, Ascending, Dtype, Range, Unit, 
 __all__ = [
     "ROWS",
     "Detection",
+    "Embedding",
     "Face",
     "FrameIndex",
+    "Gap",
     "Keypoints",
     "Landmarks",
     "Pixels",
@@ -29,7 +31,9 @@ __all__ = [
     "Signal",
     "SpeakerTurn",
     "SpeechRegion",
+    "Track",
     "Utterance",
+    "Vector",
     "Word",
     "row",
 ]
@@ -42,6 +46,7 @@ Pixels = Annotated[float, Dtype("float32"), Unit("px")]
 FrameIndex = Annotated[int, Range(ge=0)]
 Keypoints = Annotated[NDArray[np.float32], ArrayOf("float32", (None, 3))]
 Landmarks = Annotated[NDArray[np.float32], ArrayOf("float32", (5, 2)), Unit("px")]
+Vector = Annotated[NDArray[np.float32], ArrayOf("float32", (None,))]
 
 _BOX = (Ascending("x1", "x2"), Ascending("y1", "y2"))
 _SPAN = (Ascending("start", "end", strict=True),)
@@ -114,6 +119,50 @@ class Detection:
     track: int | None = None
     keypoints: Keypoints | None = None
     __rules__: ClassVar = _BOX
+
+
+@row
+class Gap:
+    """A stretch of time inside a track in which nothing was seen of it, from the last row before to the first after."""
+
+    start: Seconds
+    end: Seconds
+    __rules__: ClassVar = _SPAN
+
+
+@row
+class Track:
+    """One track from its birth to its end.
+
+    ``start``, ``end``: when the first and the last row of it are shown; equal for a track of one row. ``frames``: in
+    how many of the frames looked at it was seen. ``gaps``: stretches inside, longer than one step between the frames
+    looked at, in which it was not seen. ``label``: what it is a track of. ``score``: mean of its rows' scores.
+    """
+
+    track: int
+    label: str
+    start: Seconds
+    end: Seconds
+    start_frame: FrameIndex
+    end_frame: FrameIndex
+    frames: Annotated[int, Range(ge=1)]
+    gaps: tuple[Gap, ...] = ()
+    score: Score | None = None
+    __rules__: ClassVar = (Ascending("start", "end"), Ascending("start_frame", "end_frame"))
+
+
+@row
+class Embedding:
+    """What a network sees in a picture, or in the part of it that a track shows, as a vector.
+
+    ``vector``: float32 (D,), as the network gives it; which network, tells the provenance. ``track``: whose rows it
+    belongs to, None for the whole picture.
+    """
+
+    frame: FrameIndex
+    time: Seconds
+    vector: Vector
+    track: int | None = None
 
 
 @row
@@ -208,5 +257,17 @@ class Signal:
     value: float
 
 
-ROWS: tuple[type[Any], ...] = (Detection, Face, Shot, Word, Utterance, SpeakerTurn, SpeechRegion, Signal)
+ROWS: tuple[type[Any], ...] = (
+    Detection,
+    Gap,
+    Track,
+    Embedding,
+    Face,
+    Shot,
+    Word,
+    Utterance,
+    SpeakerTurn,
+    SpeechRegion,
+    Signal,
+)
 """Every row class of this module."""
