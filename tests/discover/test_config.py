@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 import videoannotator as va
-from videoannotator.discover.config import config_of, config_schema, needs_of, plain_config
+from videoannotator.discover.config import config_of, config_schema, models_of, needs_of, plain_config
 from videoannotator.errors import ConfigError, PluginLoadError
 
 
@@ -102,6 +102,26 @@ def test_a_plugin_that_asks_for_nonsense_is_told() -> None:
         needs_of(twice, None)
     with pytest.raises(PluginLoadError, match="asks for 'frames'"):
         needs_of(attrs.evolve(SPEC, config=None, needs=["frames"]), None)
+
+
+def test_settings_name_their_models() -> None:
+    @attrs.frozen
+    class One:
+        weights: Any = "a.onnx"
+
+    @attrs.frozen
+    class Several:
+        given: Any
+
+        def models(self) -> Any:
+            return self.given
+
+    assert models_of(None) == models_of(Config()) == models_of(One(None)) == ()
+    assert models_of(One()) == ("a.onnx",)
+    assert models_of(Several(["a", "b", "a"])) == ("a", "b")
+    for wrong in ("a.onnx", ["a", None]):
+        with pytest.raises(PluginLoadError, match="must give a tuple of names"):
+            models_of(Several(wrong))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
+from tests.run import several_models
 from tests.run.pipelines import CATALOG, SIGNAL, spec
 
 import videoannotator as va
@@ -147,3 +149,6 @@ def test_models_need_the_setting_weights() -> None:
     model = va.ModelSpec("m", "https://example.invalid/m", "MIT")
     with pytest.raises(AssertionError, match="no setting 'weights'"):
         check_spec(spec("tried", "Quiet", va.Frames(), models=[model]))
+    check_spec(several_models.SPEC)
+    with pytest.raises(AssertionError, match=r"by default it uses main\.bin, which it does not declare"):
+        check_spec(attrs.evolve(several_models.SPEC, models=several_models.SPEC.models[1:]))

@@ -117,7 +117,7 @@ def test_the_provenance_tells_of_its_environment(plugins: Path, clip: Path) -> N
     isolated, ours = result.provenance.pipelines
     assert (isolated.isolation, ours.isolation) == ("environment", "")
     assert (isolated.plugin, isolated.plugin_version) == ("va-test-numbers", "1.0")
-    assert isolated.config == {"gain": 1.0, "rate": 5.0, "weights": "inside.txt", "ends": "well"}
+    assert isolated.config == {"gain": 1.0, "rate": 5.0, "weights": "inside.txt", "more": None, "ends": "well"}
     assert isolated.models[0].source == "package:va_test_numbers/inside.txt"
     assert isolated.libraries["numpy"].startswith("2.2.")
     assert result.provenance.libraries["numpy"] == np.__version__
@@ -214,6 +214,8 @@ def test_a_card_that_only_its_environment_can_use_is_used(tmp_path: Path, monkey
 def test_weights_that_are_not_there_are_missing_as_anywhere(plugins: Path) -> None:
     with va.Annotator(config={"numbers": {"weights": "absent.bin"}}) as annotator:
         assert "absent.bin (not on disk, 5.0 MB" in annotator.left_out["numbers"]
+    with va.Annotator(config={"numbers": {"more": "absent.bin"}}) as annotator:
+        assert "absent.bin (not on disk, 5.0 MB" in annotator.left_out["numbers"], "it has said all its models"
     with va.Annotator() as annotator:
         assert "numbers" in annotator.pipelines
 

@@ -22,7 +22,7 @@ from videoannotator.discover.environments import DescribedSettings
 from videoannotator.discover.specs import PipelineSpec, load
 from videoannotator.errors import ConfigError, PluginLoadError, VideoAnnotatorError, nearest
 
-__all__ = ["config_of", "config_schema", "needs_of", "plain_config"]
+__all__ = ["config_of", "config_schema", "models_of", "needs_of", "plain_config"]
 
 
 def config_of(spec: PipelineSpec, given: Any = None) -> Any:
@@ -178,6 +178,25 @@ def plain_config(config: Any) -> dict[str, Any]:
         return config.plain
     plain: dict[str, Any] = {} if config is None else unstructure(config)
     return plain
+
+
+def models_of(config: Any) -> tuple[str, ...]:
+    """The models these settings will use, by declared name or path, each once.
+
+    What the config's own method ``models()`` says; without one, the text in its setting ``weights``; else none.
+    Raises `PluginLoadError` when the method gives something else than names.
+    """
+    if isinstance(config, DescribedSettings):
+        return config.models
+    own = getattr(config, "models", None)
+    if callable(own):
+        told = own()
+        names = () if isinstance(told, str) else tuple(told)  # text is a sequence, too: of its letters
+        if isinstance(told, str) or not all(isinstance(name, str) for name in names):
+            raise PluginLoadError(f"{type(config).__name__}.models() gives {told!r}; it must give a tuple of names")
+        return tuple(dict.fromkeys(names))
+    weights = getattr(config, "weights", None)
+    return (weights,) if isinstance(weights, str) else ()
 
 
 def needs_of(spec: PipelineSpec, config: Any) -> tuple[Need, ...]:

@@ -20,7 +20,7 @@ from typing import Any
 from videoannotator.data.arrow import arrow_schema
 from videoannotator.data.convert import unstructure
 from videoannotator.discover.catalog import installed_here, normal_name
-from videoannotator.discover.config import config_of, config_schema, needs_of, plain_config
+from videoannotator.discover.config import config_of, config_schema, models_of, needs_of, plain_config
 from videoannotator.discover.environments import (
     LAYOUT,
     DescribedPipeline,
@@ -114,11 +114,8 @@ def _rows(path: str) -> DescribedRows:
 
 def _settings(spec: PipelineSpec, given: Mapping[str, Any] | None) -> DescribedSettings:
     config = config_of(spec, given)
-    weights = getattr(config, "weights", None)
     return DescribedSettings(
-        plain=plain_config(config),
-        asks=pack_needs(needs_of(spec, config)),
-        weights=weights if isinstance(weights, str) else None,
+        plain=plain_config(config), asks=pack_needs(needs_of(spec, config)), models=models_of(config)
     )
 
 

@@ -51,7 +51,7 @@ DESCRIPTION = "environment.json"
 MARK = ".videoannotator"
 """Lies in every folder that is ours: no other is ever looked into or cleared, whatever folder the user has chosen."""
 
-LAYOUT = 1
+LAYOUT = 2
 """Of the description. Any other is not read."""
 
 
@@ -65,12 +65,12 @@ def plugins_folder() -> Path:
 class DescribedSettings:
     """Settings as the environment has checked them. ``plain``: complete; ``asks``: the needs under them, as plain data.
 
-    ``weights``: the value of the setting of this name, if it is a text.
+    ``models``: names or paths of all models that they will use.
     """
 
     plain: dict[str, Any]
     asks: list[dict[str, Any]]
-    weights: str | None = None
+    models: tuple[str, ...] = ()
 
     def needs(self) -> tuple[Need, ...]:
         """What the pipeline asks for under these settings."""

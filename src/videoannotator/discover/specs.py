@@ -128,7 +128,7 @@ class PipelineSpec:
     ``gives``: output name -> ``"package.module:RowClass"``.
     ``pipeline``, ``config``: ``"package.module:Class"``, imported when a run needs them. The config is an attrs class.
     ``licence``: SPDX expression of the pipeline's code with what it cannot run without.
-    ``models``: weights its setting ``weights`` can name. ``accelerators``: devices it can use besides the CPU.
+    ``models``: weights its settings can name; see `models_of`. ``accelerators``: devices it can use besides the CPU.
     ``batch``: how many frames it is handed at a time, at most.
     ``precisions``: ``("exact", "fast")`` for one that heeds `Context.precision`; one that has nothing faster is always
     asked for exact.

@@ -28,7 +28,7 @@ from videoannotator.run.identity import probed
 from videoannotator.run.isolation.choice import IsolationOption, isolation_of
 from videoannotator.run.keys import keys_of
 from videoannotator.run.measured import Measured
-from videoannotator.run.plan import Plan, PlannedModel, PlannedPipeline, make_plan, ordered, planned_model
+from videoannotator.run.plan import Plan, PlannedPipeline, make_plan, ordered, planned_models
 from videoannotator.run.precision import PrecisionOption, precisions_of
 from videoannotator.run.progress import Bar, ProgressOption
 from videoannotator.run.resources import ResourceManager, shared_resources
@@ -125,7 +125,7 @@ class Annotator:
             reasons = [
                 reason
                 for entry, settings, _ in ordered(self.catalog, [name], self._config)
-                if (reason := self._absent(entry, planned_model(entry, settings, self._store)))
+                if (reason := self._absent(entry, settings))
             ]
             if reasons:
                 self.left_out[name] = "; ".join(reasons)
@@ -133,12 +133,14 @@ class Annotator:
                 ready.append(name)
         return tuple(ready)
 
-    def _absent(self, entry: PipelineEntry, model: PlannedModel | None) -> str | None:
+    def _absent(self, entry: PipelineEntry, settings: Any) -> str | None:
         if entry.plugin.missing:
             return f"not installed: {', '.join(entry.plugin.missing)}"
-        if model is None or model.present or self._store.download:
+        models = planned_models(entry, settings, self._store)
+        absent = [str(model) for model in models if not model.present]
+        if not absent or self._store.download:
             return None
-        return f"its model is not on this disk: {model}"
+        return f"its model{'s are' if len(absent) > 1 else ' is'} not on this disk: {'; '.join(absent)}"
 
     def plan(
         self,

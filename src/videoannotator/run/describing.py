@@ -29,8 +29,7 @@ def described(plan: Plan) -> list[str]:
         lines.append(f"   reads {', '.join(_need(n) for n in planned.needs) or 'nothing'}")
         rows = {output: path.rpartition(":")[2] for output, path in spec.gives.items()}
         lines.append(f"   gives {', '.join(f'{output} ({name})' for output, name in rows.items())}")
-        if planned.model:
-            lines.append(f"   model {planned.model}")
+        lines += [f"   model {model}" for model in planned.models]
         if planned.cached:
             lines.append("   from the cache: not computed again")
         elif not planned.problem:

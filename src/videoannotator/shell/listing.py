@@ -7,10 +7,11 @@ from typing import Any
 
 from videoannotator.data.convert import unstructure
 from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
+from videoannotator.discover.config import models_of
 from videoannotator.discover.known import SHIPPED, how_to_install
 from videoannotator.discover.models import ModelStore
-from videoannotator.discover.settings import schema_of
-from videoannotator.errors import PluginLoadError
+from videoannotator.discover.settings import schema_of, settings_of
+from videoannotator.errors import ConfigError, PluginLoadError
 from videoannotator.shell.choosing import describe_model, readiness
 from videoannotator.shell.speaking import give
 
@@ -62,8 +63,14 @@ def _entry(entry: PipelineEntry) -> dict[str, Any]:
 def describe(entry: PipelineEntry) -> dict[str, Any]:
     """One pipeline in full, as plain data: also its models, needs, and its settings as JSON Schema."""
     spec, store = entry.spec, entry.models(ModelStore())
+    used = _used_by_default(entry)
     models = [
-        {**unstructure(model), "on_disk": store.present(model.name, spec.models), "path": str(store.locate(model))}
+        {
+            **unstructure(model),
+            "on_disk": store.present(model.name, spec.models),
+            "path": str(store.locate(model)),
+            "by_default": model.name in used,
+        }
         for model in spec.models
     ]
     try:
@@ -78,6 +85,14 @@ def describe(entry: PipelineEntry) -> dict[str, Any]:
         "models": models,
         "config": schema,
     }
+
+
+def _used_by_default(entry: PipelineEntry) -> tuple[str, ...]:
+    """Models that it uses without further settings; none where it cannot be told."""
+    try:
+        return models_of(settings_of(entry))
+    except (ConfigError, PluginLoadError):  # settings that must be given; or it does not load, which is said elsewhere
+        return ()
 
 
 def overview_text(found: Catalog) -> str:
@@ -138,7 +153,8 @@ def _describe_lines(entry: PipelineEntry, plain: dict[str, Any]) -> Iterator[str
         yield "  runs     exact, or with --precision fast: less time, and numbers that differ a little"
     for model, spec in zip(plain["models"], entry.spec.models, strict=True):
         where = f"on disk: {model['path']}" if model["on_disk"] else "not on disk"
-        yield f"  model    {describe_model(spec)}; {where}"
+        wanted = "" if model["by_default"] else "; used when a setting names it"
+        yield f"  model    {describe_model(spec)}; {where}{wanted}"
         if spec.summary:
             yield f"           {spec.summary}"
     yield "  state    ready" if plain["ready"] else f"  state    not ready: {plain['missing']}"

@@ -88,8 +88,8 @@ class Request:
         for state in choice.left_out:
             say(str(state))
         for state in choice.fetched:
-            if state.fetch is not None:
-                say(f"{state.name}: its weights will be fetched: {describe_model(state.fetch)}")
+            for model in state.fetch:
+                say(f"{state.name}: its weights will be fetched: {describe_model(model)}")
         for name in self.settings:
             if name not in choice.names:
                 say(f"{name} does not run: its settings are not used")

@@ -26,7 +26,7 @@ from videoannotator.data.result import PipelineResult, Result
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
 from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin, catalog
-from videoannotator.discover.config import config_of, config_schema, plain_config
+from videoannotator.discover.config import config_of, config_schema, models_of, plain_config
 from videoannotator.discover.specs import PipelineSpec, load
 from videoannotator.run.annotator import Annotator
 from videoannotator.testing.clips import write_clip
@@ -71,7 +71,11 @@ def check_spec(spec: PipelineSpec) -> None:
         silent = [name for name, schema in described.items() if not schema.get("description")]
         assert not silent, f"{spec.name}: settings without a help text: {', '.join(silent)}"
     if spec.models:
-        assert isinstance(getattr(settings, "weights", None), str), f"{spec.name}: has models, but no setting 'weights'"
+        says = isinstance(getattr(settings, "weights", None), str) or callable(getattr(settings, "models", None))
+        assert says, f"{spec.name}: has models, but no setting 'weights', and its config no method models()"
+        declared = [model.name for model in spec.models]
+        unknown = [name for name in models_of(settings) if name not in declared]
+        assert not unknown, f"{spec.name}: by default it uses {', '.join(unknown)}, which it does not declare"
 
 
 def check_pipeline(

@@ -15,7 +15,11 @@ class Config:
     gain: Annotated[float, va.Range(gt=0, le=10)] = attrs.field(default=1.0, metadata={"help": "multiplies values"})
     rate: Annotated[float, va.Range(gt=0, le=50)] = 5.0
     weights: str = "inside.txt"
+    more: str | None = None
     ends: Literal["well", "crash"] = "well"
+
+    def models(self):
+        return (self.weights,) if self.more is None else (self.weights, self.more)
 
     def needs(self):
         return [va.Frames(rate=self.rate, height=90, color="gray")]
