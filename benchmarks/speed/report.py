@@ -16,7 +16,18 @@ import attrs
 
 __all__ = ["Figure", "Section", "Table", "machine", "median", "spread", "write"]
 
-_TOLD = ("videoannotator", "ultralytics", "scenedetect", "silero-vad", "openvino", "torch", "av", "numpy", "pyarrow")
+_TOLD = (
+    "videoannotator",
+    "ultralytics",
+    "trackeval",
+    "scenedetect",
+    "silero-vad",
+    "openvino",
+    "torch",
+    "av",
+    "numpy",
+    "pyarrow",
+)
 
 
 def median(values: Iterable[float]) -> float:
@@ -25,13 +36,15 @@ def median(values: Iterable[float]) -> float:
 
 
 def spread(values: Sequence[float], how: str = ".2f") -> str:
-    """Median and range."""
+    """Median and range; of one value, itself."""
+    if len(values) == 1:
+        return f"{values[0]:{how}}"
     return f"{median(values):{how}} ({min(values):{how}} to {max(values):{how}})"
 
 
 @attrs.frozen
 class Figure:
-    """A number that has a goal. ``values``: of every repeat. ``unit``: behind the number.
+    """A number that has a goal. ``values``: of every repeat. ``unit``: behind the number. ``how``: it is written.
 
     ``most``, ``least``: the goal. ``missed``: what stands in the way, printed where it is missed.
     """
@@ -42,6 +55,7 @@ class Figure:
     most: float | None = None
     least: float | None = None
     missed: str = ""
+    how: str = ".2f"
 
     @property
     def met(self) -> bool:
@@ -60,7 +74,9 @@ class Figure:
     @property
     def goal(self) -> str:
         """The goal in words."""
-        return f"at most {self.most:g}{self.unit}" if self.most is not None else f"at least {self.least:g}{self.unit}"
+        return (
+            f"at most {self.most:.4g}{self.unit}" if self.most is not None else f"at least {self.least:.4g}{self.unit}"
+        )
 
 
 @attrs.frozen
@@ -82,7 +98,7 @@ class Table:
 
 @attrs.frozen
 class Section:
-    """One benchmark. ``same``: what was compared, and found equal, before anything here was measured."""
+    """One benchmark. ``same``: what was compared, and found equal, before anything was measured; "" for nothing."""
 
     title: str
     same: str
@@ -91,7 +107,7 @@ class Section:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = [f"## {self.title}", f"Compared first: {self.same}."]
+        parts = [f"## {self.title}", *([f"Compared first: {self.same}."] if self.same else [])]
         if self.figures:
             parts.append(str(figures_table(self.figures)))
         parts += [str(table) for table in self.tables]
@@ -102,7 +118,7 @@ class Section:
 
 def figures_table(figures: Iterable[Figure]) -> Table:
     """Figures beside their goals."""
-    rows = [(f.name, f"{spread(f.values)}{f.unit}", f.goal, f.verdict) for f in figures]
+    rows = [(f.name, f"{spread(f.values, f.how)}{f.unit}", f.goal, f.verdict) for f in figures]
     return Table(("figure", "median (range)", "goal", ""), tuple(rows))
 
 
@@ -136,11 +152,11 @@ def _line_of(file: str, name: str) -> str | None:
     )
 
 
-def write(folder: Path, head: str, sections: Sequence[Section]) -> tuple[Path, Path]:
+def write(folder: Path, head: str, sections: Sequence[Section], title: str = "Speed") -> tuple[Path, Path]:
     """Write ``report.md``, with all figures in one table on top, and ``report.json``."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = [figure for section in sections for figure in section.figures]
-    parts = ["# Speed", head, *([str(figures_table(figures))] if figures else []), *map(str, sections)]
+    parts = [f"# {title}", head, *([str(figures_table(figures))] if figures else []), *map(str, sections)]
     text, plain = folder / "report.md", folder / "report.json"
     text.write_text("\n\n".join(parts), encoding="utf-8")
     told: dict[str, Any] = {"machine": head, "sections": [attrs.asdict(section) for section in sections]}
