@@ -69,7 +69,7 @@ def test_equal_rows_hash_alike_and_pickle(row_class: type[Any], data: st.DataObj
             r"Detection\.time must be finite .* got nan",
         ),
         (lambda: va.Detection(0, 0.0, 7, 0.5, 0, 0, 1, 1), r"Detection\.label must be text, got 7"),
-        (lambda: va.Detection(0, 0.0, "person", None, 0, 0, 1, 1), r"Detection\.score is missing"),
+        (lambda: va.Detection(0, None, "person", 0.5, 0, 0, 1, 1), r"Detection\.time is missing"),
         (
             lambda: va.Detection(0, 0.0, "p", 0.5, 0, 0, 1, 1, keypoints=[[1, 2]]),
             r"shape \(any, 3\), got shape \(1, 2\)",

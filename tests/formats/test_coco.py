@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -99,6 +100,60 @@ def test_faces_have_their_landmarks(tmp_path: Path) -> None:
     assert len(loaded.imgs) == 10
 
 
+def _masks() -> tuple[list[Any], Table[Any]]:
+    """A square and a ring on a picture of 640x480, and the rows that have them."""
+    square, ring = np.zeros((2, 480, 640), dtype=np.uint8)
+    square[20:220, 10:110] = 1
+    ring[100:200, 300:400] = 1
+    ring[120:180, 320:380] = 0
+    texts = [mask.encode(np.asfortranarray(m))["counts"].decode() for m in (square, ring)]
+    rows = [
+        Detection(2, 0.2, "person", 0.9, 10, 20, 110, 220, 7, mask=texts[0]),
+        Detection(4, 0.4, "person", None, 11, 20, 111, 220, 7, interpolated=True),
+        Detection(6, 0.6, "person", 0.8, 300, 100, 400, 200, 7, mask=texts[1]),
+    ]
+    return [square, ring], Table.from_rows(Detection, rows)
+
+
+def test_masks_are_those_of_pycocotools(tmp_path: Path) -> None:
+    pictures, table = _masks()
+    result = only("person_tracking", out=table)
+    (path,) = Coco().write(result, tmp_path, stem="s")
+    assert Coco().read(path)["person_tracking"].out == table
+    truth = COCO(str(path))
+    first, between, last = truth.dataset["annotations"]
+    for picture, annotation in zip(pictures, (first, last), strict=True):
+        assert annotation["segmentation"]["size"] == [480, 640]
+        assert np.array_equal(truth.annToMask(annotation), picture)
+    assert between["interpolated"] is True
+    assert not {"score", "segmentation"} & set(between)
+    assert "interpolated" not in first
+    truth.dataset["annotations"] = [first, last]
+    truth.createIndex()
+    found = truth.loadRes([{k: v for k, v in a.items() if k not in ("id", "bbox")} for a in (first, last)])
+    judge = COCOeval(truth, found, "segm")
+    judge.evaluate()
+    judge.accumulate()
+    judge.summarize()
+    assert judge.stats[0] == pytest.approx(1.0)
+
+
+def test_other_peoples_masks(tmp_path: Path) -> None:
+    plain = _foreign()
+    plain["images"][0] |= {"width": 640, "height": 480}
+    (one,) = plain["annotations"]
+    counts = _masks()[1][0].mask
+    kinds = [
+        {"size": [480, 640], "counts": counts},
+        {"counts": counts},
+        {"size": [480, 640], "counts": [1, 2]},
+        [[1, 2]],
+    ]
+    plain["annotations"] = [{**one, "id": n, "segmentation": said} for n, said in enumerate(kinds)]
+    (tmp_path / "x.json").write_text(json.dumps(plain))
+    assert [row.mask for row in Coco().read(tmp_path / "x.json")["coco"].detections] == [counts, counts, None, None]
+
+
 def test_pycocotools_evaluates_boxes_and_keypoints(tmp_path: Path) -> None:
     persons = detections()[:2]
     (path,) = Coco().write(only("person_tracking", detections=persons), tmp_path, stem="s")
@@ -161,6 +216,13 @@ def test_other_peoples_files(tmp_path: Path) -> None:
     ("spoil", "says"),
     [
         (lambda p: p.pop("images"), "must have the lists"),
+        (
+            lambda p: (
+                p["images"][0].update(width=640, height=480),
+                p["annotations"][0].update(segmentation={"size": [2, 3], "counts": "0"}),
+            ),
+            "has a mask of",
+        ),
         (lambda p: p["annotations"][0].pop("score"), "lacks 'score', which is not guessed"),
         (lambda p: p["images"][0].pop("timestamp"), "lacks 'timestamp'"),
         (lambda p: p["images"][0].pop("frame_id"), "lacks 'frame_number'"),

@@ -104,9 +104,9 @@ def test_what_a_person_sees(tmp_path: Path) -> None:
     names = [name.strip('"') for name in head.split(",")]
     assert names[:9] == ["frame", "time", "label", "score", "x1", "y1", "x2", "y2", "track"]
     assert names[9:12] == ["keypoints_nose_x", "keypoints_nose_y", "keypoints_nose_score"]
-    assert names[-1] == "keypoints_right_ankle_score"
+    assert names[-3:] == ["keypoints_right_ankle_score", "mask", "interpolated"]
     assert first.startswith('2,0.2,"person",0.9,10.1,20.2,110.3,220.4,7,0,0,0,1,2,0.0625,')
-    assert second == '2,0.2,"person",0.5,1,2,3,4,' + "," * 51
+    assert second == '2,0.2,"person",0.5,1,2,3,4,' + "," * 52 + ",false"
     assert third.startswith('4,0.4,"dog",0.75,0,0,640,480,8,,')
     assert end == ""
     faces = paths["s_face_analysis.csv"].read_text()
@@ -127,7 +127,7 @@ def test_the_data_package_tells_types_and_units(tmp_path: Path) -> None:
         "constraints": {"required": True, "minimum": 0},
     }
     assert fields["x1"]["unit"] == "px"
-    assert fields["score"]["constraints"] == {"required": True, "minimum": 0, "maximum": 1}
+    assert fields["score"]["constraints"] == {"minimum": 0, "maximum": 1}
     assert fields["track"] == {"name": "track", "type": "integer"}
     assert list(fields) == pd.read_csv(tmp_path / "Session 1_person_tracking.csv").columns.tolist()
 

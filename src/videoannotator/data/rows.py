@@ -103,21 +103,26 @@ def row(cls: type[T] | None = None) -> type[T] | Callable[[type[T]], type[T]]:
 class Detection:
     """A person (or another thing the detector knows) in one frame: box, and keypoints where the model has them.
 
-    ``label``: the model's own class name. ``score``: the detector's confidence. ``track``: the same number for the
-    same thing as long as the tracker follows it, None when nothing was tracked.
+    ``label``: the model's own class name. ``score``: the detector's confidence, None where it said none of this row.
+    ``track``: the same number for the same thing as long as the tracker follows it, None when nothing was tracked.
     ``keypoints``: float32 (K, 3), x and y in pixels and the model's confidence in 0..1; for K = 17 in COCO's order.
+    ``mask``: which pixels of the picture as shown it covers: COCO's compressed run lengths, the ``counts`` that
+    ``pycocotools.mask.decode({"size": [height, width], "counts": mask})`` takes. ``interpolated``: nothing was seen
+    here; the box lies between those of the rows before and after it.
     """
 
     frame: FrameIndex
     time: Seconds
     label: str
-    score: Score
+    score: Score | None
     x1: Pixels
     y1: Pixels
     x2: Pixels
     y2: Pixels
     track: int | None = None
     keypoints: Keypoints | None = None
+    mask: str | None = None
+    interpolated: bool = False
     __rules__: ClassVar = _BOX
 
 
@@ -137,6 +142,7 @@ class Track:
     ``start``, ``end``: when the first and the last row of it are shown; equal for a track of one row. ``frames``: in
     how many of the frames looked at it was seen. ``gaps``: stretches inside, longer than one step between the frames
     looked at, in which it was not seen. ``label``: what it is a track of. ``score``: mean of its rows' scores.
+    Interpolated rows do not count: they are part of a gap.
     """
 
     track: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,7 +37,9 @@ class Coco:
     ``timestamp`` (seconds); their ``file_name`` is what a picture of the frame would be called, none is written.
     ``annotations`` have ``bbox`` (x, y, width, height in pixels), ``score``, ``timestamp``, and ``track_id`` where
     there is a track: none is made up. Keypoints are ``x, y, v`` with v = 2 where the score is above 0, and their
-    scores in ``keypoint_scores``; the five landmarks of a face are keypoints of the category ``face``.
+    scores in ``keypoint_scores``; the five landmarks of a face are keypoints of the category ``face``. A mask is the
+    ``segmentation``, run lengths (RLE) with the ``size`` of the picture where it is known; ``area`` stays that of the
+    box. Rows that lie between two seen ones say ``interpolated``. Rows without a score have none.
     ``info.videoannotator`` has the media, coverage, failures and provenance. NaN is never written.
 
     What it cannot hold: rows of any other class, and columns that a class of yours adds to `Detection` or `Face`;
@@ -56,8 +59,8 @@ class Coco:
         """The rows of a file of ours; `Detection` rows (output ``detections``) of anybody else's.
 
         Somebody else's file must say ``timestamp`` and ``frame_id`` (or ``frame_number``) of its images and
-        ``score`` of its annotations: none of them is guessed. Raises `FormatError` when the file is no COCO JSON
-        or lacks them.
+        ``score`` of its annotations: none of them is guessed. Of its segmentations those in compressed run lengths
+        are read. Raises `FormatError` when the file is no COCO JSON or lacks what it must say.
         """
         plain = read_json(path)
         lists = ("images", "annotations", "categories")
@@ -67,6 +70,7 @@ class Coco:
             own = plain["info"].get("videoannotator") if isinstance(plain.get("info"), dict) else None
             if own is None:
                 name = plain["videos"][0].get("file_name") if plain.get("videos") else None
+                _all_scored(plain)
                 table = _table(plain, Detection)
                 return foreign_result(path, "COCO", "coco", "detections", table, media=name)
             record = Record.from_plain(own, path)
@@ -79,6 +83,12 @@ class Coco:
             raise FormatError(f"{path} lacks {error}, which is not guessed") from error
         except (DataError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise FormatError(f"{path} is no COCO file that can be read: {error}") from error
+
+
+def _all_scored(plain: Mapping[str, Any]) -> None:
+    """Raises `KeyError` where somebody else's annotation has no score: it may have been lost, or be 1 by agreement."""
+    for annotation in plain["annotations"]:
+        annotation["score"]
 
 
 def _holds(table: Table[Any]) -> bool:
@@ -110,7 +120,7 @@ def _write(file: BinaryIO, result: Result, stem: str, pipeline: str, output: str
     file.write(dumps(head)[:-1].encode())
     file.write(b',"annotations":[')
     separator = b"\n"
-    for part in _annotations(table, [numbers[label] for label in labels]):
+    for part in _annotations(table, [numbers[label] for label in labels], size):
         file.write(separator + dumps(part)[1:-1].encode())
         separator = b",\n"
     file.write(b"\n]}\n")
@@ -190,7 +200,7 @@ def _boxes(table: Table[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
     return np.concatenate([near, sides], axis=1), _short(corners), exact
 
 
-def _annotations(table: Table[Any], categories: list[int]) -> Iterator[list[dict[str, Any]]]:
+def _annotations(table: Table[Any], categories: list[int], size: Mapping[str, int]) -> Iterator[list[dict[str, Any]]]:
     """The rows as annotations, some at a time."""
     face = issubclass(table.row_class, Face)
     for start in range(0, len(table), _CHUNK):
@@ -198,6 +208,7 @@ def _annotations(table: Table[Any], categories: list[int]) -> Iterator[list[dict
         (boxes, corners, exact) = (values.tolist() for values in _boxes(part))
         columns = [part.column(c).tolist() for c in ("frame", "time", "score", "track")]
         points = _points(list(part.column("landmarks" if face else "keypoints")))
+        more = [{}] * len(part) if face else _more(part, size)
         rows = []
         for index, (frame, time, score, track) in enumerate(zip(*columns, strict=True)):
             box = boxes[index]
@@ -208,16 +219,27 @@ def _annotations(table: Table[Any], categories: list[int]) -> Iterator[list[dict
                 "bbox": box,
                 "area": box[2] * box[3],
                 "iscrowd": 0,
-                "score": score,
                 "frame_number": frame,
                 "timestamp": time,
             }
+            if not math.isnan(score):
+                row["score"] = score
             if track is not None:
                 row["track_id"] = track
             if not exact[index]:
                 row["xyxy"] = corners[index]
-            rows.append(row | points[index])
+            rows.append(row | points[index] | more[index])
         yield rows
+
+
+def _more(table: Table[Any], size: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What annotations say of masks, and of rows that nobody saw."""
+    shape = {"size": [size["height"], size["width"]]} if size else {}
+    rows = []
+    for mask, interpolated in zip(table.column("mask").tolist(), table.column("interpolated").tolist(), strict=True):
+        said: dict[str, Any] = {} if mask is None else {"segmentation": {**shape, "counts": mask}}
+        rows.append(said | {"interpolated": True} if interpolated else said)
+    return rows
 
 
 def _points(rows: list[NDArray[np.float32] | None]) -> list[dict[str, Any]]:
@@ -254,7 +276,7 @@ def _table(plain: Mapping[str, Any], kind: type[Any]) -> Table[Any]:
     columns: dict[str, Any] = {
         "frame": [_frame(images[a["image_id"]]) for a in rows],
         "time": [float(a["timestamp"] if "timestamp" in a else images[a["image_id"]]["timestamp"]) for a in rows],
-        "score": [float(a["score"]) for a in rows],
+        "score": [None if a.get("score") is None else float(a["score"]) for a in rows],
         "track": [a.get("track_id") for a in rows],
         **{name: boxes[:, n] for n, name in enumerate(("x1", "y1", "x2", "y2"))},
     }
@@ -263,6 +285,8 @@ def _table(plain: Mapping[str, Any], kind: type[Any]) -> Table[Any]:
     else:
         columns["label"] = [names[a["category_id"]] for a in rows]
         columns["keypoints"] = [_keypoints(a) for a in rows]
+        columns["mask"] = [_mask(a, images[a["image_id"]]) for a in rows]
+        columns["interpolated"] = [bool(a.get("interpolated", False)) for a in rows]
     return Table.of(kind, **columns)
 
 
@@ -279,6 +303,18 @@ def _corners(annotation: Mapping[str, Any]) -> list[float]:
 
 def _triples(annotation: Mapping[str, Any]) -> NDArray[np.float32]:
     return np.array(annotation["keypoints"], dtype=np.float32).reshape(-1, 3)
+
+
+def _mask(annotation: Mapping[str, Any], image: Mapping[str, Any]) -> str | None:
+    """Run lengths; None for polygons and for lengths as numbers, which would have to be drawn first."""
+    said = annotation.get("segmentation")
+    if not isinstance(said, dict) or not isinstance(said.get("counts"), str):
+        return None
+    shape = [image.get("height"), image.get("width")]
+    if None not in shape and said.get("size", shape) != shape:
+        raise FormatError(f"annotation {annotation.get('id')} has a mask of {said['size']}, its image is {shape}")
+    counts: str = said["counts"]
+    return counts
 
 
 def _keypoints(annotation: Mapping[str, Any]) -> NDArray[np.float32] | None:
