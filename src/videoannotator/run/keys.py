@@ -8,7 +8,7 @@ from videoannotator.data.convert import unstructure
 from videoannotator.discover.config import plain_config
 from videoannotator.discover.installed import code_places, hash_of_code
 from videoannotator.discover.models import ModelStore
-from videoannotator.errors import ModelError
+from videoannotator.errors import MissingDependencyError, ModelError
 from videoannotator.run.cache import cache_key
 from videoannotator.run.plan import Plan, PlannedPipeline
 
@@ -32,7 +32,7 @@ def keys_of(plan: Plan, media_sha256: str, store: ModelStore) -> dict[str, str]:
             continue
         try:
             weights = _weights(planned, store)
-        except ModelError:
+        except (ModelError, MissingDependencyError):
             continue
         spec, plugin, described = planned.entry.spec, planned.entry.plugin, planned.entry.described
         keys[planned.name] = cache_key(

