@@ -220,6 +220,16 @@ def test_weights_that_are_not_there_are_missing_as_anywhere(plugins: Path) -> No
         assert "numbers" in annotator.pipelines
 
 
+def test_its_models_are_listed_like_others(plugins: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "numbers"]) == Exit.WELL
+    inside, absent = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert inside[:2] + inside[3:5] == ["inside.txt", "numbers", "MIT", "on disk"]
+    assert Path(inside[5]).is_relative_to(plugins), "in its own environment"
+    assert absent[:5] == ["absent.bin", "numbers", "5.0 MB", "MIT", "not on disk"]
+    assert main(["models", "fetch", "numbers"]) == Exit.WELL
+    assert capsys.readouterr().out == f"{inside[5]}\n"
+
+
 def test_a_crash_there_costs_its_own_rows_only(plugins: Path, clip: Path) -> None:
     result = annotate(
         clip, "numbers", "scene_detection", config={"numbers": {"ends": "crash", "rate": 20}}, isolation_timeout=60.0

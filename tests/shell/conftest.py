@@ -39,6 +39,10 @@ def videoannotator_pipelines():
         spec("listens", "Listens", needs=(va.Audio(),)),
         spec("needs_model", "Grey", config=config, models=(model(),)),
         spec("gated", "Grey", config=config, models=(model(gated=True),)),
+        spec("hubbed", "Grey", config="shell_dummies.pipelines:Hubbed", models=(
+            model(name="net", source="hub:lab/net@v1", files=("*.json", "*.bin"), size=None),
+            model(name="closed", source="hub:lab/closed@v1", licence="CC-BY-NC-4.0", gated=True),
+        )),
         spec("reads_model", "Listens", needs=(va.Output("needs_model"),)),
     ]
 """
@@ -54,6 +58,10 @@ class Config:
 @attrs.frozen
 class Weights:
     weights: str = "small.onnx"
+
+@attrs.frozen
+class Hubbed:
+    weights: str = "net"
 
 class Grey(va.Pipeline):
     def process(self, batch):

@@ -118,6 +118,11 @@ class Catalog:
     formats: Mapping[str, FormatEntry]
     broken: tuple[BrokenPlugin, ...] = ()
 
+    @property
+    def entries(self) -> tuple[PipelineEntry, ...]:
+        """Every pipeline that is installed, by name."""
+        return tuple(self.pipelines.values())
+
     def pipeline(self, name: str) -> PipelineEntry:
         """The pipeline called ``name``. Raises `UnknownPipelineError` that says how to get it, or what is near."""
         if name in self.pipelines:

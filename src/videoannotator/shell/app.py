@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
+from videoannotator.shell.model_app import models
+
 __all__ = ["app"]
 
 WHAT = Group("What runs")
@@ -239,6 +241,8 @@ def clear(*, older_than: float = 0.0) -> int:
 
     return clear_cache(older_than)
 
+
+app.command(models)
 
 plugins = App(name="plugins", help="Plugins in environments of their own, for those that cannot live in this one.")
 app.command(plugins)

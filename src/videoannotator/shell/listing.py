@@ -7,13 +7,13 @@ from typing import Any
 
 from videoannotator.data.convert import unstructure
 from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
-from videoannotator.discover.config import models_of
 from videoannotator.discover.known import SHIPPED, how_to_install
 from videoannotator.discover.models import ModelStore
-from videoannotator.discover.settings import schema_of, settings_of
-from videoannotator.errors import ConfigError, PluginLoadError
+from videoannotator.discover.settings import schema_of
+from videoannotator.errors import PluginLoadError
 from videoannotator.shell.choosing import describe_model, readiness
 from videoannotator.shell.speaking import give
+from videoannotator.shell.weights import used_by_default
 
 __all__ = ["describe", "describe_text", "overview", "overview_text", "show_pipelines"]
 
@@ -63,7 +63,7 @@ def _entry(entry: PipelineEntry) -> dict[str, Any]:
 def describe(entry: PipelineEntry) -> dict[str, Any]:
     """One pipeline in full, as plain data: also its models, needs, and its settings as JSON Schema."""
     spec, store = entry.spec, entry.models(ModelStore())
-    used = _used_by_default(entry)
+    used = used_by_default(entry)
     models = [
         {
             **unstructure(model),
@@ -85,14 +85,6 @@ def describe(entry: PipelineEntry) -> dict[str, Any]:
         "models": models,
         "config": schema,
     }
-
-
-def _used_by_default(entry: PipelineEntry) -> tuple[str, ...]:
-    """Models that it uses without further settings; none where it cannot be told."""
-    try:
-        return models_of(settings_of(entry))
-    except (ConfigError, PluginLoadError):  # settings that must be given; or it does not load, which is said elsewhere
-        return ()
 
 
 def overview_text(found: Catalog) -> str:
