@@ -17,12 +17,15 @@ def test_every_plugin_of_the_repository_is_known_under_its_distribution() -> Non
     published = {}
     for project in (ROOT / "plugins").glob("*/pyproject.toml"):
         published[project.parent.name] = tomllib.loads(project.read_text())["project"]["name"]
-    assert published == dict(known.SHIPPED)
+    assert published == known.distributions()
 
 
-@pytest.mark.parametrize("name", sorted(known.SHIPPED))
-def test_in_a_clone_the_command_names_what_is_there(name: str) -> None:
-    command = known.how_to_install(name)
+BACKENDS = [(pipeline, backend) for pipeline, backends in known.BACKENDS.items() for backend in backends]
+
+
+@pytest.mark.parametrize(("name", "backend"), [*((name, None) for name in sorted(known.SHIPPED)), *BACKENDS])
+def test_in_a_clone_the_command_names_what_is_there(name: str, backend: str | None) -> None:
+    command = known.how_to_install(name, backend)
     assert command is not None
     *_, constraints, _, folder = shlex.split(command)
     assert Path(constraints).is_file()
@@ -32,4 +35,6 @@ def test_in_a_clone_the_command_names_what_is_there(name: str) -> None:
 def test_elsewhere_the_command_names_the_distribution(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(known, "__file__", str(tmp_path / "lib" / "site-packages" / "videoannotator" / "known.py"))
     assert known.how_to_install("voice_activity") == "pip install videoannotator-voice-activity"
+    assert known.how_to_install("person_tracking", "ultralytics") == known.how_to_install("person_tracking")
     assert known.how_to_install("no_such_thing") is None
+    assert known.how_to_install("person_tracking", "no_such_thing") is None

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, distributions
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
 import pluggy
@@ -112,19 +112,53 @@ class BrokenPlugin:
 
 @attrs.frozen
 class Catalog:
-    """What is installed. `catalog` makes it."""
+    """What is installed. `catalog` makes it.
+
+    ``pipelines``: by name, the one that is used where no backend is chosen. ``others``: further backends of them.
+    """
 
     pipelines: Mapping[str, PipelineEntry]
     formats: Mapping[str, FormatEntry]
     broken: tuple[BrokenPlugin, ...] = ()
+    others: tuple[PipelineEntry, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        entries: Iterable[PipelineEntry],
+        formats: Mapping[str, FormatEntry] | None = None,
+        broken: Iterable[BrokenPlugin] = (),
+    ) -> Catalog:
+        """A catalog of these pipelines. Raises `NameClashError` for two of one name and backend, or without any."""
+        taken: dict[tuple[str, str], PipelineEntry] = {}
+        for entry in entries:
+            key = (entry.spec.name, entry.spec.backend or "")
+            if key in taken:
+                _clash(taken[key], entry)
+            taken[key] = entry
+        first: dict[str, PipelineEntry] = {}
+        for (name, _), entry in sorted(taken.items(), key=lambda item: item[0]):  # without a backend comes first
+            first.setdefault(name, entry)
+        others = tuple(
+            entry for _, entry in sorted(taken.items(), key=lambda item: item[0]) if entry not in first.values()
+        )
+        return cls(first, formats or {}, tuple(broken), others)
 
     @property
     def entries(self) -> tuple[PipelineEntry, ...]:
-        """Every pipeline that is installed, by name."""
-        return tuple(self.pipelines.values())
+        """Every pipeline that is installed, with all its backends, by name; the one used without a choice first."""
+        return tuple(entry for name in self.pipelines for entry in self.backends(name))
+
+    def backends(self, name: str) -> tuple[PipelineEntry, ...]:
+        """All of one name that are installed, the one used without a choice first; empty for an unknown name."""
+        first = (self.pipelines[name],) if name in self.pipelines else ()
+        return first + tuple(entry for entry in self.others if entry.spec.name == name)
 
     def pipeline(self, name: str) -> PipelineEntry:
-        """The pipeline called ``name``. Raises `UnknownPipelineError` that says how to get it, or what is near."""
+        """The pipeline called ``name``; of several backends, the one used without a choice.
+
+        Raises `UnknownPipelineError` that says how to get it, or what is near.
+        """
         if name in self.pipelines:
             return self.pipelines[name]
         for broken in self.broken:
@@ -190,7 +224,7 @@ def catalog(block: Iterable[str] = ()) -> Catalog:
     """
     blocked = _blocked(block)
     here = installed_here(block)
-    pipelines, broken = dict(here.pipelines), list(here.broken)
+    pipelines, broken = list(here.entries), list(here.broken)
     for found in environments():
         if not isinstance(found, Environment):
             if not _is_blocked(blocked, found.name):
@@ -203,10 +237,8 @@ def catalog(block: Iterable[str] = ()) -> Catalog:
             if problem is not None:
                 broken.append(BrokenPlugin(plugin, problem))
                 continue
-            for entry in entries:
-                _refuse_clash(entry, pipelines)
-                pipelines[entry.spec.name] = entry
-    return Catalog(dict(sorted(pipelines.items())), here.formats, tuple(broken))
+            pipelines += entries
+    return Catalog.of(pipelines, here.formats, broken)
 
 
 def _is_blocked(blocked: set[str], *names: str) -> bool:
@@ -243,7 +275,7 @@ def installed_here(block: Iterable[str] = ()) -> Catalog:
         manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
         loaded.append((module, plugin))
     _refuse_misspelt(manager)
-    pipelines: dict[str, PipelineEntry] = {}
+    pipelines: list[PipelineEntry] = []
     formats: dict[str, FormatEntry] = {}
     for module, plugin in loaded:
         others = [m for m, _ in loaded if m is not module]
@@ -253,15 +285,13 @@ def installed_here(block: Iterable[str] = ()) -> Catalog:
         except Exception as error:  # noqa: BLE001 - the border: a plugin that cannot say what it has is broken, not we
             broken.append(BrokenPlugin(plugin, _reason(error)))
             continue
-        for spec in specs:
-            pipeline = PipelineEntry(spec, plugin)
-            _refuse_clash(pipeline, pipelines)
-            pipelines[spec.name] = pipeline
+        pipelines += [PipelineEntry(spec, plugin) for spec in specs]
         for kind in kinds:
             file_format = FormatEntry(kind, plugin)
-            _refuse_clash(file_format, formats)
+            if kind.name in formats:
+                _clash(formats[kind.name], file_format)
             formats[kind.name] = file_format
-    return Catalog(dict(sorted(pipelines.items())), dict(sorted(formats.items())), tuple(broken))
+    return Catalog.of(pipelines, dict(sorted(formats.items())), broken)
 
 
 def _published(manager: pluggy.PluginManager, hook: str, others: list[Any], kind: type[Any]) -> list[Any]:
@@ -290,15 +320,15 @@ def _refuse_misspelt(manager: pluggy.PluginManager) -> None:
         ) from error
 
 
-def _refuse_clash(entry: PipelineEntry | FormatEntry, taken: Mapping[str, PipelineEntry | FormatEntry]) -> None:
-    """Raise `NameClashError`, with the ways out of it, when what ``entry`` publishes is ``taken``."""
-    name = entry.spec.name
-    if name not in taken:
-        return
-    what = "pipeline" if isinstance(entry, PipelineEntry) else "format"
-    first, second = place_of(taken[name]), place_of(entry)
+def _clash(one: PipelineEntry | FormatEntry, other: PipelineEntry | FormatEntry) -> NoReturn:
+    """Raise `NameClashError`, with the ways out of it, for two that publish the same."""
+    what = f"format {one.spec.name!r}"
+    if isinstance(one, PipelineEntry):
+        backend = f" with the backend {one.spec.backend!r}" if one.spec.backend else ""
+        what = f"pipeline {one.spec.name!r}{backend}"
+    first, second = place_of(one), place_of(other)
     raise NameClashError(
-        f"two plugins publish the {what} {name!r}: {first.named} and {second.named}. Uninstall one "
+        f"two plugins publish the {what}: {first.named} and {second.named}. Uninstall one "
         f"({first.remove}; or {second.remove}), or block it: {BLOCK_VARIABLE}={second.block}"
     )
 

@@ -48,7 +48,7 @@ def describe(question: Mapping[str, Any]) -> dict[str, Any]:
     for broken in found.broken:
         if broken.plugin.distribution == wanted:
             raise PluginLoadError(f"{wanted} does not load in its own environment: {broken.reason}")
-    plugins = {e.plugin.name: e.plugin for e in found.pipelines.values() if e.plugin.distribution == wanted}
+    plugins = {e.plugin.name: e.plugin for e in found.entries if e.plugin.distribution == wanted}
     if not plugins:
         raise PluginLoadError(
             f"{wanted} publishes no pipeline (no entry point of the group 'videoannotator' that does)"
@@ -61,7 +61,7 @@ def describe(question: Mapping[str, Any]) -> dict[str, Any]:
             missing=plugin.missing,
             libraries=library_versions([plugin.distribution]),
             formats=tuple(n for n, e in found.formats.items() if e.plugin == plugin),
-            pipelines=tuple(_pipeline(e.spec) for e in found.pipelines.values() if e.plugin == plugin),
+            pipelines=tuple(_pipeline(e.spec) for e in found.entries if e.plugin == plugin),
         )
         for plugin in plugins.values()
     )

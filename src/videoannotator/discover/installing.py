@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import distribution
 from importlib.util import find_spec
@@ -34,7 +34,7 @@ from videoannotator.discover.environments import (
     plugins_folder,
     stamp_of,
 )
-from videoannotator.discover.known import SHIPPED, what_to_install
+from videoannotator.discover.known import SHIPPED, distributions, what_to_install
 from videoannotator.errors import NameClashError, PluginInstallError, nearest
 
 __all__ = ["Wanted", "find_environment", "install_isolated", "refresh", "remove", "wanted"]
@@ -67,7 +67,8 @@ def wanted(asked: str) -> Wanted:
     """
     known = what_to_install(asked)
     if known is not None:
-        return Wanted(asked, SHIPPED[asked], tuple(known), SHIPPED[asked])
+        distribution = SHIPPED.get(asked) or distributions()[asked]
+        return Wanted(asked, distribution, tuple(known), distribution)
     requirement = re.fullmatch(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[.*\])?\s*([@<>=!~;].*)?", asked)
     path = Path(asked).expanduser()
     is_path = asked.endswith(_FILES) or asked.startswith(".") or "/" in asked or os.sep in asked
@@ -138,7 +139,7 @@ def install_isolated(asked: str, *, tell: Tell = lambda text: None) -> Environme
         if folder.exists() and not (folder / MARK).is_file():
             raise PluginInstallError(f"{folder} is there and is not ours; choose another place with {PLUGINS_VARIABLE}")
         if asked in SHIPPED:
-            _refuse_clashes(want.name, [asked])  # before much is fetched
+            _refuse_clashes(want.name, {(asked, None)})  # before much is fetched
         try:
             inside.mkdir(parents=True)
             (folder / MARK).touch()
@@ -146,7 +147,7 @@ def install_isolated(asked: str, *, tell: Tell = lambda text: None) -> Environme
             _fill(inside, want, tell)
             tell("asking it for its pipelines")
             found = _described(folder, want, inside.name)
-            _refuse_clashes(want.name, _pipelines(found))
+            _refuse_clashes(want.name, _published(found))
             _write(found)
         except BaseException as error:
             _give_up(folder, inside)
@@ -219,21 +220,21 @@ def _described(folder: Path, want: Wanted, inside: str) -> Environment:
     return Environment(want.name, folder, attrs.evolve(description, stamp=stamp_of(description)))
 
 
-def _refuse_clashes(name: str, pipelines: Iterable[str]) -> None:
-    """Raise `NameClashError` when somebody else publishes one of the ``pipelines`` of the environment ``name``."""
-    others = catalog().pipelines
-    for pipeline in pipelines:
-        other = others.get(pipeline)
-        if other is not None and (other.environment is None or other.environment.name != name):
+def _refuse_clashes(name: str, published: set[tuple[str, str | None]]) -> None:
+    """Raise `NameClashError` when somebody else publishes what the environment ``name`` does: (pipeline, backend)."""
+    for other in catalog().entries:
+        clashes = (other.spec.name, other.spec.backend) in published
+        if clashes and (other.environment is None or other.environment.name != name):
             place = place_of(other)
             raise NameClashError(
-                f"{place.named} publishes the pipeline {pipeline!r} already. Remove that first ({place.remove}), or "
-                f"block it: {BLOCK_VARIABLE}={place.block}"
+                f"{place.named} publishes the pipeline {other.spec.name!r} already. Remove that first "
+                f"({place.remove}), or block it: {BLOCK_VARIABLE}={place.block}"
             )
 
 
-def _pipelines(found: Environment) -> list[str]:
-    return [pipeline.spec["name"] for plugin in found.description.plugins for pipeline in plugin.pipelines]
+def _published(found: Environment) -> set[tuple[str, str | None]]:
+    specs = [pipeline.spec for plugin in found.description.plugins for pipeline in plugin.pipelines]
+    return {(spec["name"], spec.get("backend")) for spec in specs}
 
 
 def _write(found: Environment) -> None:
@@ -282,12 +283,14 @@ def _alone() -> Iterator[None]:
 def find_environment(name: str) -> Environment | BrokenEnvironment:
     """The environment called ``name``, or that of the plugin, distribution or pipeline of this name.
 
-    Raises `PluginInstallError` when there is none.
+    Raises `PluginInstallError` when there is none, or more than one.
     """
     every = environments()
-    for found in every:
-        if name in _names(found) or normal_name(name) == found.name:
-            return found
+    fitting = [found for found in every if name in _names(found) or normal_name(name) == found.name]
+    if len(fitting) > 1:  # backends of one pipeline
+        raise PluginInstallError(f"{name!r} is in several environments; name one: {', '.join(f.name for f in fitting)}")
+    if fitting:
+        return fitting[0]
     names = [name for found in every for name in _names(found)]
     raise PluginInstallError(
         f"no plugin {name!r} has an environment of its own{nearest(name, names)}; see: videoannotator plugins list"
@@ -298,7 +301,12 @@ def _names(found: Environment | BrokenEnvironment) -> list[str]:
     if isinstance(found, BrokenEnvironment):
         return [found.name]
     plugins = found.description.plugins
-    return [found.name, *(p.name for p in plugins), *(p.distribution for p in plugins), *_pipelines(found)]
+    return [
+        found.name,
+        *(p.name for p in plugins),
+        *(p.distribution for p in plugins),
+        *(name for name, _ in _published(found)),
+    ]
 
 
 def refresh(name: str) -> Environment:
@@ -309,7 +317,7 @@ def refresh(name: str) -> Environment:
             raise PluginInstallError(found.reason)
         told = found.description
         anew = _described(found.folder, Wanted(told.asked, found.name, (), told.plugins[0].distribution), told.inside)
-        _refuse_clashes(anew.name, _pipelines(anew))
+        _refuse_clashes(anew.name, _published(anew))
         _write(anew)
     return anew
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["SHIPPED", "how_to_install", "what_to_install"]
+__all__ = ["BACKENDS", "SHIPPED", "distributions", "how_to_install", "what_to_install"]
 
 SHIPPED: Mapping[str, str] = {
     "face_analysis": "videoannotator-face-analysis",
@@ -13,24 +13,39 @@ SHIPPED: Mapping[str, str] = {
     "scene_detection": "videoannotator-scene-detection",
     "voice_activity": "videoannotator-voice-activity",
 }
-"""Pipeline -> distribution."""
+"""Pipeline -> distribution; of several backends, the one that is used without a choice."""
+
+BACKENDS: Mapping[str, Mapping[str, str]] = {
+    "person_tracking": {"ultralytics": "videoannotator-person-tracking"},
+}
+"""Pipeline -> backend -> distribution, where there are several."""
 
 
-def how_to_install(pipeline: str) -> str | None:
-    """The command that adds a pipeline of ours; None for a name we do not know.
+def distributions() -> dict[str, str]:
+    """Every distribution of this project that publishes pipelines, by the name of its folder under ``plugins/``."""
+    every = {*SHIPPED.values(), *(name for backends in BACKENDS.values() for name in backends.values())}
+    return {name.removeprefix("videoannotator-").replace("-", "_"): name for name in sorted(every)}
+
+
+def how_to_install(pipeline: str, backend: str | None = None) -> str | None:
+    """The command that adds a pipeline of ours, or one of its backends; None for a name we do not know.
 
     In a clone of the repository it names the plugin's folder there: its code belongs to the library's.
     """
-    arguments = what_to_install(pipeline)
+    arguments = what_to_install(pipeline, backend)
     return None if arguments is None else f"pip install {' '.join(arguments)}"
 
 
-def what_to_install(pipeline: str) -> list[str] | None:
-    """The arguments of ``pip install`` in `how_to_install`."""
-    if pipeline not in SHIPPED:
+def what_to_install(pipeline: str, backend: str | None = None) -> list[str] | None:
+    """The arguments of ``pip install`` in `how_to_install`. ``pipeline``: or the folder of its distribution."""
+    if backend is None:
+        found = SHIPPED.get(pipeline) or distributions().get(pipeline)
+    else:
+        found = BACKENDS.get(pipeline, {}).get(backend)
+    if found is None:
         return None
     clone = Path(__file__).parents[3]
-    folder = clone / "plugins" / pipeline
+    folder = clone / "plugins" / next(place for place, name in distributions().items() if name == found)
     if folder.is_dir():
         return ["-c", str(clone / "constraints.txt"), "-e", str(folder)]
-    return [SHIPPED[pipeline]]
+    return [found]

@@ -153,6 +153,8 @@ class PipelineSpec:
     ``gives``: output name -> ``"package.module:RowClass"``.
     ``pipeline``, ``config``: ``"package.module:Class"``, imported when a run needs them. The config is an attrs class.
     ``licence``: SPDX expression of the pipeline's code with what it cannot run without.
+    ``backend``: where several distributions publish a pipeline of this name, which of them this is; its config then has
+    a field ``backend`` of the type ``Literal[backend]``. The one without is taken when nobody chooses.
     ``models``: weights its settings can name; see `models_of`. ``accelerators``: devices it can use besides the CPU.
     ``batch``: how many frames it is handed at a time, at most.
     ``precisions``: ``("exact", "fast")`` for one that heeds `Context.precision`; one that has nothing faster is always
@@ -167,6 +169,7 @@ class PipelineSpec:
     pipeline: str = attrs.field(validator=_is_path)
     licence: str = attrs.field(validator=_is_said)
     config: str | None = attrs.field(default=None, validator=_is_path)
+    backend: str | None = attrs.field(default=None, validator=attrs.validators.optional(_is_name))
     summary: str = ""
     models: tuple[ModelSpec, ...] = attrs.field(default=(), converter=_models)
     accelerators: tuple[Accelerator, ...] = attrs.field(default=(), converter=_accelerators)

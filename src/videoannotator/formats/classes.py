@@ -38,7 +38,7 @@ def find_class(path: str) -> type[Any] | None:
     if path in _OURS:
         return _OURS[path]
     name = path.rpartition(":")[2]
-    entries = catalog().pipelines.values()
+    entries = catalog().entries
     for entry in entries:
         for output, rows in entry.described.rows.items() if entry.described else ():
             if rows.path == path:

@@ -15,7 +15,7 @@ from videoannotator.decode.sampling import frames_in
 from videoannotator.discover.catalog import Catalog, PipelineEntry
 from videoannotator.discover.config import models_of, needs_of
 from videoannotator.discover.models import ModelStore, size_of
-from videoannotator.discover.settings import settings_of
+from videoannotator.discover.settings import entry_of, settings_of
 from videoannotator.errors import DataError, PlanError
 from videoannotator.run.describing import described
 from videoannotator.run.devices import Machine
@@ -189,7 +189,7 @@ def ordered(catalog: Catalog, names: Sequence[str], configs: Mapping[str, Any]) 
             raise PlanError(f"pipelines need each other in a circle: {' -> '.join((*path, name))}")
         if name in done:
             return done[name][2]
-        entry = catalog.pipeline(name)
+        entry = entry_of(catalog, name, configs.get(name))
         config = settings_of(entry, configs.get(name))
         before = [
             need.pipeline

@@ -14,7 +14,7 @@ from videoannotator.discover.catalog import Catalog, catalog
 from videoannotator.discover.config import models_of
 from videoannotator.discover.hashing import known_sha256
 from videoannotator.discover.models import ModelStore
-from videoannotator.discover.settings import settings_of
+from videoannotator.discover.settings import entry_of, settings_of
 from videoannotator.errors import DataError, ModelMismatchError
 from videoannotator.run.annotator import Annotator
 from videoannotator.run.progress import ProgressOption
@@ -80,7 +80,7 @@ def _check_weights(record: PipelineRecord, found: Catalog, store: ModelStore) ->
     """Raise `ModelMismatchError` for a model of these settings that was another file then, under the same name."""
     if not record.models:
         return
-    entry = found.pipeline(record.name)
+    entry = entry_of(found, record.name, record.config)
     store = entry.models(store)
     for named in models_of(settings_of(entry, record.config or None)):
         file = store.get(named, entry.spec.models)

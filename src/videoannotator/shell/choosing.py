@@ -12,7 +12,7 @@ from videoannotator.discover.catalog import Catalog, PipelineEntry
 from videoannotator.discover.config import models_of, needs_of, plain_config
 from videoannotator.discover.hub import hub_source
 from videoannotator.discover.models import ModelStore
-from videoannotator.discover.settings import settings_of
+from videoannotator.discover.settings import entry_of, settings_of
 from videoannotator.discover.specs import ModelSpec
 from videoannotator.errors import ConfigError, ModelMissingError, PluginLoadError, UsageError
 from videoannotator.run.plan import ordered
@@ -143,14 +143,14 @@ def choose(
     Raises `UnknownPipelineError`, `ConfigError`, `ModelMissingError` for a named pipeline that cannot run, and
     `UsageError` when nothing can.
     """
-    for name in settings:
-        catalog.pipeline(name)  # a setting for a pipeline that does not exist is a mistake, whoever runs
+    for name, given in settings.items():
+        entry_of(catalog, name, given)  # a setting for a pipeline that does not exist is a mistake, whoever runs
     if named is None:
         wanted = list(catalog.pipelines)
     else:  # with those whose rows they need
         wanted = [entry.spec.name for entry, _, _ in ordered(catalog, named, settings)]
     store = ModelStore()
-    states = [readiness(catalog.pipeline(name), settings.get(name), store) for name in wanted]
+    states = [readiness(entry_of(catalog, name, settings.get(name)), settings.get(name), store) for name in wanted]
     if named is not None:
         for state in states:
             if not state.ready and (offline or not state.fetch):
@@ -174,7 +174,7 @@ def _without_their_sources(
     while changed:
         changed = False
         for name, state in list(by_name.items()):
-            entry = catalog.pipelines[name]
+            entry = entry_of(catalog, name, settings.get(name))
             if not state.ready:
                 continue
             for need in needs_of(entry.spec, settings_of(entry, settings.get(name))):

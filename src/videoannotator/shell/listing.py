@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from videoannotator.data.convert import unstructure
-from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
-from videoannotator.discover.known import SHIPPED, how_to_install
+from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin, catalog, normal_name
+from videoannotator.discover.known import BACKENDS, SHIPPED, how_to_install
 from videoannotator.discover.models import ModelStore
 from videoannotator.discover.settings import schema_of
 from videoannotator.errors import PluginLoadError
@@ -23,8 +23,13 @@ def overview(found: Catalog) -> dict[str, Any]:
     broken = {item.plugin.name for item in found.broken}
     absent = [name for name in SHIPPED if name not in found.pipelines and name not in broken]
     return {
-        "installed": [_entry(entry) for entry in found.pipelines.values()],
-        "not_installed": [{"name": name, "command": how_to_install(name)} for name in absent],
+        "installed": [_entry(entry) for entry in found.entries],
+        "not_installed": [{"name": name, "command": how_to_install(name)} for name in absent]
+        + [
+            {"name": name, "backend": backend, "command": how_to_install(name, backend)}
+            for name, backend in _absent_backends(found)
+            if name not in absent or SHIPPED[name] != BACKENDS[name][backend]  # else it has its line already
+        ],
         "broken": [
             {
                 "plugin": item.plugin.name,
@@ -42,11 +47,23 @@ def overview(found: Catalog) -> dict[str, Any]:
     }
 
 
+def _absent_backends(found: Catalog) -> Iterator[tuple[str, str]]:
+    here = {normal_name(plugin.distribution) for plugin in _plugins(found)}
+    for name, backends in BACKENDS.items():
+        yield from ((name, backend) for backend, distribution in backends.items() if distribution not in here)
+
+
+def _plugins(found: Catalog) -> Iterator[Plugin]:
+    yield from (entry.plugin for entry in found.entries)
+    yield from (item.plugin for item in found.broken)
+
+
 def _entry(entry: PipelineEntry) -> dict[str, Any]:
     spec, store = entry.spec, ModelStore()
     state = readiness(entry, None, store)
     return {
         "name": spec.name,
+        "backend": spec.backend,
         "version": spec.version,
         "summary": spec.summary,
         "plugin": entry.plugin.distribution,
@@ -95,7 +112,8 @@ def overview_text(found: Catalog) -> str:
 def _overview_lines(plain: dict[str, Any]) -> Iterator[str]:
     yield "Installed pipelines"
     for item in plain["installed"]:
-        yield f"  {item['name']} {item['version']}  {item['summary']}".rstrip()
+        backend = f" (backend {item['backend']})" if item["backend"] else ""
+        yield f"  {item['name']} {item['version']}{backend}  {item['summary']}".rstrip()
         if item["ready"]:
             apart = ", in an environment of its own" if item["environment"] else ""
             yield f"      ready; licence {item['licence']}{apart}"
@@ -106,8 +124,13 @@ def _overview_lines(plain: dict[str, Any]) -> Iterator[str]:
         yield "  none"
     if plain["not_installed"]:
         yield "Not installed"
-        width = max(len(item["name"]) for item in plain["not_installed"])
-        yield from (f"  {item['name']:{width}}  {item['command']}" for item in plain["not_installed"])
+        names = [
+            item["name"] + (f" (backend {item['backend']})" if "backend" in item else "")
+            for item in plain["not_installed"]
+        ]
+        width = max(map(len, names))
+        commands = (item["command"] for item in plain["not_installed"])
+        yield from (f"  {name:{width}}  {command}" for name, command in zip(names, commands, strict=True))
     if plain["broken"]:
         yield "Failed to load"
         for item in plain["broken"]:
@@ -133,6 +156,8 @@ def _describe_lines(entry: PipelineEntry, plain: dict[str, Any]) -> Iterator[str
 
     yield f"{plain['name']} {plain['version']}  {plain['summary']}".rstrip()
     yield f"  plugin   {plain['plugin']} {plain['plugin_version']}"
+    if plain["backend"]:
+        yield f"  backend  {plain['backend']}: --set {plain['name']}.backend={plain['backend']} chooses it"
     if plain["environment"]:
         yield f"  lives in an environment of its own, {plain['environment']}"
     yield f"  licence  {plain['licence']}"
@@ -167,6 +192,10 @@ def show_pipelines(name: str | None, *, as_json: bool) -> int:
     if name is None:
         give(json.dumps(overview(found), indent=2) if as_json else overview_text(found))
     else:
-        entry = found.pipeline(name)
-        give(json.dumps(describe(entry), indent=2) if as_json else describe_text(entry))
+        first = describe(found.pipeline(name))
+        others = found.backends(name)[1:]
+        if as_json:
+            give(json.dumps({**first, "other_backends": [describe(entry) for entry in others]}, indent=2))
+        else:
+            give("\n\n".join(map(describe_text, found.backends(name))))
     return 0

@@ -10,6 +10,7 @@ import attrs
 
 from videoannotator.data.outcome import Precision
 from videoannotator.discover.catalog import Catalog
+from videoannotator.discover.settings import entry_of
 from videoannotator.errors import UsageError
 from videoannotator.shell.choosing import Choice, check_assignments, choose, describe_model
 from videoannotator.shell.settings import Settings, comma_list, read_settings
@@ -93,7 +94,8 @@ class Request:
         for name in self.settings:
             if name not in choice.names:
                 say(f"{name} does not run: its settings are not used")
-        if self.precision == "fast" and all("fast" not in catalog.pipeline(n).spec.precisions for n in choice.names):
+        chosen = [entry_of(catalog, name, self.settings.get(name)) for name in choice.names]
+        if self.precision == "fast" and all("fast" not in entry.spec.precisions for entry in chosen):
             say("none of these pipelines has a fast mode: they run as exact")
         return choice
 

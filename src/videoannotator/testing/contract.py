@@ -27,6 +27,7 @@ from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
 from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin, catalog
 from videoannotator.discover.config import config_of, config_schema, models_of, plain_config
+from videoannotator.discover.settings import entry_of
 from videoannotator.discover.specs import PipelineSpec, load
 from videoannotator.run.annotator import Annotator
 from videoannotator.testing.clips import write_clip
@@ -53,7 +54,7 @@ def clips(folder: Path) -> dict[str, Path]:
 def catalog_of(*specs: PipelineSpec) -> Catalog:
     """A catalog that holds just these pipelines, for trying one that is not installed."""
     plugin = Plugin(name="testing", distribution="videoannotator", version="0")
-    return Catalog({spec.name: PipelineEntry(spec, plugin) for spec in specs}, {})
+    return Catalog.of(PipelineEntry(spec, plugin) for spec in specs)
 
 
 def check_spec(spec: PipelineSpec) -> None:
@@ -70,6 +71,15 @@ def check_spec(spec: PipelineSpec) -> None:
         described = config_schema(type(settings))["properties"]
         silent = [name for name, schema in described.items() if not schema.get("description")]
         assert not silent, f"{spec.name}: settings without a help text: {', '.join(silent)}"
+    if spec.backend is not None:
+        named = getattr(settings, "backend", None)
+        assert named == spec.backend, (
+            f"{spec.name}: its spec has the backend {spec.backend!r}, its setting is {named!r}"
+        )
+        choices = config_schema(type(settings))["properties"]["backend"].get("enum")
+        assert choices == [spec.backend], (
+            f"{spec.name}: its setting 'backend' must have the type Literal[{spec.backend!r}]"
+        )
     if spec.models:
         says = isinstance(getattr(settings, "weights", None), str) or callable(getattr(settings, "models", None))
         assert says, f"{spec.name}: has models, but no setting 'weights', and its config no method models()"
@@ -86,7 +96,8 @@ def check_pipeline(
     ``folder``: where the clips are written, a test's ``tmp_path``.
     """
     found = catalog_ if catalog_ is not None else catalog()
-    check_spec(found.pipeline(name).spec)
+    spec = entry_of(found, name, config).spec
+    check_spec(spec)
     results = {}
     for clip, path in clips(folder).items():
         with Annotator([name], config={name: config or {}}, catalog=found, download=False, cache=False) as annotator:
@@ -105,7 +116,7 @@ def check_pipeline(
                 check_state(annotator.plan(path), name, first, where)
             if clip == "plain":
                 _check_isolated(annotator, first, where)
-        if "fast" in found.pipeline(name).spec.precisions:
+        if "fast" in spec.precisions:
             with Annotator(
                 [name], config={name: config or {}}, catalog=found, download=False, cache=False, precision="fast"
             ) as annotator:

@@ -21,6 +21,7 @@ class PersonTrackingConfig:
     ``rate`` and ``lost_after`` are ours: both are in time, not in frames.
     """
 
+    backend: Literal["ultralytics"] = attrs.field(default="ultralytics", metadata={"help": "which distribution runs"})
     weights: str = attrs.field(
         default="yolo11n-pose.pt",
         metadata={"help": "a declared model name, or a path to .pt, .onnx, an OpenVINO folder, .engine, ..."},
