@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+import numpy as np
 import pytest
 import webvtt
 
@@ -31,7 +32,7 @@ def test_annotate_a_mother_and_her_baby(real_command: Command, assets: Path, tmp
     weights = assets / "models" / "yolov8n-pose_int8_openvino_model"
     video = assets / "video" / "caregiver_infant.mp4"
     done = real_command(
-        *("annotate", video, "--end", "4", "--out", tmp_path, "--format", "native,coco,webvtt,rttm", "--sheet"),
+        *("annotate", video, "--end", "4", "--out", tmp_path, "--format", "native,coco,webvtt,rttm,mot", "--sheet"),
         *("--offline", "--set", f"person_tracking.weights={weights}"),
     )
     assert done.returncode == 0, done.stderr
@@ -49,5 +50,7 @@ def test_annotate_a_mother_and_her_baby(real_command: Command, assets: Path, tmp
 
     coco = json.loads((tmp_path / "caregiver_infant_person_tracking.json").read_text("utf-8"))
     assert len(coco["annotations"]) == len(persons)
+    tracks = (tmp_path / "caregiver_infant_person_tracking.txt").read_text("utf-8").splitlines()
+    assert len(tracks) == (~np.ma.getmaskarray(persons.track)).sum()
     captions = webvtt.read(tmp_path / "caregiver_infant_voice_activity.vtt").captions
     assert len(captions) == len(result["voice_activity"].speech)

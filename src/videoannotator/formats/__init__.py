@@ -38,6 +38,12 @@ def videoannotator_formats() -> list[FormatSpec]:
             summary="RTTM of who speaks when",
         ),
         FormatSpec(
+            name="mot",
+            suffixes=(".txt", ".seqinfo.ini"),
+            format="videoannotator.formats.mot:Mot",
+            summary="MOTChallenge text of boxes with tracks, as trackers are judged with",
+        ),
+        FormatSpec(
             name="csv",
             suffixes=(".csv", ".datapackage.json"),
             format="videoannotator.formats.csv:Csv",

@@ -22,10 +22,11 @@ from videoannotator.data.rows import ROWS, row
 from videoannotator.discover.catalog import PipelineEntry, catalog
 from videoannotator.discover.specs import load
 from videoannotator.errors import FormatError, PluginLoadError
+from videoannotator.formats.mot_rows import MotBox
 
 __all__ = ["class_of", "class_path", "find_class", "made_class", "row_class_of"]
 
-_OURS = {f"{cls.__module__}:{cls.__qualname__}": cls for cls in ROWS}
+_OURS = {f"{cls.__module__}:{cls.__qualname__}": cls for cls in (*ROWS, MotBox)}
 
 
 def class_path(row_class: type[Any]) -> str:
