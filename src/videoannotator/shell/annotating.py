@@ -88,9 +88,10 @@ def _annotate(
             say(f"  failed: {name}: {error}")
             worst = Exit.FAILED
     if sheet:
-        from videoannotator.shell.contact_sheet import write_contact_sheet
+        from videoannotator.draw.sheet import contact_sheet
 
-        give(write_contact_sheet(result, folder / f"{result.stem}_sheet.png"))
+        contact_sheet(result, folder / f"{result.stem}_sheet.png")
+        give(folder / f"{result.stem}_sheet.png")
     return worst
 
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from videoannotator.data.result import Result
 from videoannotator.discover.catalog import catalog
+from videoannotator.draw.lanes import Block, Lane
+from videoannotator.draw.sheet import contact_sheet
+from videoannotator.draw.style import Color
 from videoannotator.errors import UsageError
 from videoannotator.shell.annotating import next_step
-from videoannotator.shell.contact_sheet import write_contact_sheet
 from videoannotator.shell.demo_clip import DemoClip, make_clip
 from videoannotator.shell.demo_material import MATERIAL_COMMAND, find_material
 from videoannotator.shell.demo_truth import compare
 from videoannotator.shell.main import Exit
 from videoannotator.shell.progress import watching
 from videoannotator.shell.request import Request
-from videoannotator.shell.sheet_style import Color
-from videoannotator.shell.sheet_timeline import Block, Lane
 from videoannotator.shell.speaking import give, program, say
 
 __all__ = ["run_demo"]
@@ -45,7 +45,8 @@ def run_demo(out: Path, material: Path | None, assignments: Sequence[str]) -> in
     with request.annotator(choice) as annotator, watching("demo.mp4") as progress:
         result = annotator.annotate(clip.path, progress=progress)
     written = result.export(out, formats=list(installed.formats))
-    sheet = write_contact_sheet(result, out / "demo_sheet.png", extra=_true_lanes(clip))
+    sheet = out / "demo_sheet.png"
+    contact_sheet(result, sheet, extra=_true_lanes(clip))
     _tell_result(result, clip)
     give("\nWritten")
     for path in (clip.path, *written, sheet):

@@ -6,46 +6,69 @@ For looking, not for measuring: tiles show single frames, the time line rounds t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videoannotator.data.result import Result
-from videoannotator.errors import MissingDependencyError
-from videoannotator.shell.sheet_style import FAILURE, FAINT, GAP, INK, MARGIN, PAPER, WIDTH, Color, font, shorten, wrap
-from videoannotator.shell.sheet_tiles import choose_frames, tiles
-from videoannotator.shell.sheet_timeline import Lane, lanes, timeline
+from videoannotator.draw.lanes import Lane, lanes
+from videoannotator.draw.look import Look
+from videoannotator.draw.saving import save
+from videoannotator.draw.source import located
+from videoannotator.draw.style import (
+    FAILURE,
+    FAINT,
+    GAP,
+    INK,
+    MARGIN,
+    PAPER,
+    WIDTH,
+    Color,
+    font,
+    pillow,
+    shorten,
+    wrap,
+)
+from videoannotator.draw.tiles import choose_frames, tiles
+from videoannotator.draw.timeline import timeline
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["contact_sheet", "write_contact_sheet"]
+__all__ = ["contact_sheet"]
 
 COLUMNS = 4
 _FAILURES = 8
 
 
-def write_contact_sheet(result: Result, path: Path, *, tile_count: int = 12, extra: Sequence[Lane] = ()) -> Path:
-    """Draw the sheet and save it as PNG. Decodes the media once more. Arguments and errors: `contact_sheet`."""
-    contact_sheet(result, tile_count=tile_count, extra=extra).save(path, format="PNG", optimize=True)
-    return path
+def contact_sheet(
+    result: Result,
+    path: str | PathLike[str] | None = None,
+    *,
+    look: Look | None = None,
+    media: str | PathLike[str] | None = None,
+    tile_count: int = 12,
+    extra: Sequence[Lane] = (),
+) -> Image.Image:
+    """Frames with what was found on them, and a time line of everything: an RGB picture, 1600 pixels wide.
 
+    Decodes the media once more. ``path``: also save it there, as PNG or whatever its suffix says. ``look``: what is
+    drawn and hidden. ``media``: where the file is now, if not where it was. ``tile_count``: at most so many frames; a
+    file without pictures has none. ``extra``: lanes of your own, put below the result's, for example human coding.
 
-def contact_sheet(result: Result, *, tile_count: int = 12, extra: Sequence[Lane] = ()) -> Image.Image:
-    """The sheet as an RGB picture, 1600 pixels wide.
-
-    ``tile_count``: at most so many frames; a file without pictures has none. ``extra``: lanes of your own, put
-    below the result's, for example human coding. Raises `MissingDependencyError` without Pillow, and `MediaError`
-    when the media file is no longer where the result says.
+    Raises `MissingDependencyError` without Pillow, `MediaError` when the media file is not there, `DataError` when
+    ``media`` is another file, and `ConfigError` when nobody is there to be hidden.
     """
-    try:
-        from PIL import Image
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError('the contact sheet needs Pillow: pip install "videoannotator[cli]"') from error
-    shown = list(tiles(result, choose_frames(result, tile_count), _tile_width()))
+    pillow()
+    from PIL import Image
+
+    look = look if look is not None else Look()
+    result = located(result, media)
+    shown = list(tiles(result, choose_frames(result, tile_count), _tile_width(), look))
     parts = [_head(result)]
     if shown:
         parts.append(_grid([picture for _, picture in shown]))
-    drawn = [*lanes(result), *extra]
+    drawn = [*lanes(result, look), *extra]
     if drawn and result.provenance.span.duration > 0:
         parts.append(timeline(drawn, result.provenance.span, [time for time, _ in shown]))
     parts.append(_foot(result))
@@ -54,7 +77,7 @@ def contact_sheet(result: Result, *, tile_count: int = 12, extra: Sequence[Lane]
     for part in parts:
         sheet.paste(part, (0, y))
         y += part.height + MARGIN
-    return sheet
+    return save(sheet, path)
 
 
 def _tile_width() -> int:

@@ -1,9 +1,11 @@
-"""Colours and letters of the contact sheet."""
+"""Colours and letters of everything that is drawn."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING
+
+from videoannotator.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -22,6 +24,8 @@ __all__ = [
     "WIDTH",
     "Color",
     "font",
+    "ink_on",
+    "pillow",
     "shorten",
     "track_color",
     "wrap",
@@ -64,6 +68,19 @@ def track_color(track: int | None) -> Color:
     return (205, 208, 212) if track is None else _TRACKS[track % len(_TRACKS)]
 
 
+def ink_on(color: Color) -> Color:
+    """Black or white, whichever can be read on ``color``."""
+    return (0, 0, 0) if 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 140 else (255, 255, 255)
+
+
+def pillow() -> None:
+    """Raise `MissingDependencyError` where Pillow is not installed."""
+    try:
+        import PIL  # noqa: F401 - whether it is there
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError('drawing needs Pillow: pip install "videoannotator[draw]"') from error
+
+
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
     """Pillow's own font: nothing has to be installed, and sheets look alike everywhere."""
@@ -71,9 +88,7 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 
     letters = ImageFont.load_default(size)
     if not isinstance(letters, ImageFont.FreeTypeFont):  # a Pillow built without FreeType
-        from videoannotator.errors import MissingDependencyError
-
-        raise MissingDependencyError("the contact sheet needs a Pillow with FreeType: pip install --upgrade pillow")
+        raise MissingDependencyError("drawing needs a Pillow with FreeType: pip install --upgrade pillow")
     return letters
 
 

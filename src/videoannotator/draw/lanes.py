@@ -1,0 +1,229 @@
+"""The lanes of a time line: one for everything that was found, and what was not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from videoannotator.data.media import MediaInfo
+from videoannotator.data.outcome import Coverage
+from videoannotator.data.result import Result
+from videoannotator.data.rows import Shot
+from videoannotator.data.table import Table
+from videoannotator.data.time import TimeSpan
+from videoannotator.draw.boxes import BoxTable, box_tables
+from videoannotator.draw.look import Look
+from videoannotator.draw.people import People
+from videoannotator.draw.style import FACE, FAINT, INK, SHOTS, SPEECH, Color, track_color
+
+__all__ = ["Block", "Lane", "lanes", "span_lanes", "track_lanes"]
+
+_TRACKS = 6  # lanes for so many tracks of one table, those that are seen longest
+_SIGNALS = 4
+
+
+@attrs.frozen
+class Block:
+    """A coloured stretch of a lane, seconds."""
+
+    start: float
+    end: float
+    color: Color
+    text: str = ""
+
+
+@attrs.frozen
+class Lane:
+    """One lane. ``curve``: (time, height 0..1) steps, drawn as an area. ``covered``: None hatches nothing.
+
+    ``note`` is printed small behind the label. ``slim`` lanes are half as high.
+    """
+
+    label: str
+    blocks: tuple[Block, ...] = ()
+    curve: tuple[tuple[float, float], ...] = ()
+    color: Color = INK
+    covered: tuple[TimeSpan, ...] | None = None
+    note: str = ""
+    slim: bool = False
+
+
+def lanes(result: Result, look: Look | None = None) -> list[Lane]:
+    """A lane for every table that has a place on a time line, in the order of the result."""
+    look = look if look is not None else Look()
+    boxes = {id(found.table): found for found in box_tables(result)}
+    people = People(result)
+    drawn: list[Lane] = []
+    for name, _, table in result.tables():
+        columns = set(table.columns)
+        coverage = result[name].coverage
+        if not look.takes(name):
+            continue
+        if id(table) in boxes:
+            drawn += _box_lanes(boxes[id(table)], people)
+        elif {"start", "end"} <= columns:
+            drawn += _span_lanes(name, table, columns, coverage)
+        elif {"time", "name", "value"} <= columns:
+            drawn += _signal_lanes(table, coverage)
+    return drawn
+
+
+def span_lanes(result: Result, look: Look) -> list[Lane]:
+    """The lanes of what has a beginning and an end: shots, speech, speakers, labels."""
+    drawn: list[Lane] = []
+    for name, _, table in result.tables():
+        columns = set(table.columns)
+        if look.takes(name) and {"start", "end"} <= columns:
+            drawn += _span_lanes(name, table, columns, result[name].coverage)
+    return drawn
+
+
+def _span_lanes(name: str, table: Table[Any], columns: set[str], coverage: Coverage) -> Iterator[Lane]:
+    if issubclass(table.row_class, Shot):
+        blocks = [Block(row.start, row.end, SHOTS[n % 2], str(n + 1)) for n, row in enumerate(table)]
+        yield Lane("shots", tuple(blocks), covered=coverage.spans, note=_count(len(table)))
+    elif columns & {"track", "person"}:
+        return  # they are told by the rows of the tracks themselves
+    elif "speaker" in columns and "text" not in columns:
+        for n, speaker in enumerate(dict.fromkeys(row.speaker for row in table)):
+            mine = [Block(row.start, row.end, track_color(n)) for row in table if row.speaker == speaker]
+            yield Lane(str(speaker), tuple(mine), covered=coverage.spans, note=_count(len(mine)))
+    elif "label" in columns:
+        spans = _likeliest(table)
+        blocks = [Block(row.start, row.end, SHOTS[n % 2], str(row.label or "")) for n, row in enumerate(spans)]
+        yield Lane(f"{_title(name)}: labels", tuple(blocks), covered=coverage.spans, note=_count(len(spans)))
+    else:
+        blocks = [Block(row.start, row.end, SPEECH, str(getattr(row, "text", "") or "")) for row in table]
+        yield Lane(_title(name), tuple(blocks), covered=coverage.spans, note=_count(len(table)))
+
+
+def _likeliest(table: Table[Any]) -> list[Any]:
+    """The row of the highest score for each stretch of time; a row without a label or a score counts least."""
+    best: dict[tuple[float, float], Any] = {}
+
+    def rank(row: Any) -> tuple[bool, float]:
+        score = getattr(row, "score", None)
+        return row.label is not None, -1.0 if score is None else float(score)
+
+    for row in table:
+        other = best.get((row.start, row.end))
+        if other is None or rank(row) > rank(other):
+            best[row.start, row.end] = row
+    return sorted(best.values(), key=lambda row: row.start)
+
+
+def _box_lanes(found: BoxTable, people: People) -> Iterator[Lane]:
+    """How many boxes at a time, then the persons, or the tracks that are seen longest."""
+    coverage = found.coverage
+    frames, first, counts = np.unique(found.frames, return_index=True, return_counts=True)
+    most = int(counts.max()) if counts.size else 0
+    curve = _Steps.of(found, people.result.media).curve(frames, found.times[first], counts / max(most, 1))
+    yield Lane(
+        "faces" if found.is_face else _title(found.pipeline),
+        curve=tuple(curve),
+        color=FACE if found.is_face else FAINT,
+        covered=coverage.spans,
+        note=f"at most {most} at a time" if most else "none",
+    )
+    yield from track_lanes(found, people, _TRACKS)
+
+
+def track_lanes(found: BoxTable, people: People, most: int) -> Iterator[Lane]:
+    """A slim lane for each person, then for each track that is nobody's: the ``most`` that are seen longest."""
+    steps = _Steps.of(found, people.result.media)
+    rows: dict[int, list[int]] = {}
+    for n, track in enumerate(found.tracks):
+        if track is not None:
+            rows.setdefault(track, []).append(n)
+    groups: dict[tuple[str, Color], list[Block]] = {}
+    seen: dict[tuple[str, Color], float] = {}
+    for track in sorted(rows):
+        for start, end in steps.runs(found.frames[rows[track]], found.times[rows[track]]):
+            person = people.of_track(track, start, face=found.is_face)
+            if person is not None:
+                key, text = (person.title, person.color), f"#{track}"
+            else:
+                key, text = (f"#{track}", track_color(track)), ""
+            groups.setdefault(key, []).append(Block(start, end, key[1], text))
+            seen[key] = seen.get(key, 0.0) + end - start
+    named = {person.title for person in people.persons.values()}
+    longest = sorted(sorted(groups, key=lambda key: -seen[key])[:most], key=lambda key: list(groups).index(key))
+    longest.sort(key=lambda key: key[0] not in named)
+    rest = len(groups) - len(longest)
+    for key in longest:
+        note = f"{rest} more not shown" if rest and key == longest[-1] else ""
+        blocks = tuple(sorted(groups[key], key=lambda block: block.start))
+        yield Lane(f"   {key[0]}", blocks, covered=found.coverage.spans, slim=True, note=note)
+
+
+@attrs.frozen(eq=False)
+class _Steps:
+    """When the next frame after one was looked at: by the clock, by the rate, or by what is usual between rows.
+
+    ``clock``: seconds of every frame, None where it is not known or not every frame was looked at.
+    """
+
+    step: float
+    clock: NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, found: BoxTable, media: MediaInfo) -> Self:
+        times = np.unique(found.times)
+        usual = float(np.median(np.diff(times))) if times.size > 1 else 0.04
+        if found.coverage.rate is not None:
+            return cls(1 / found.coverage.rate, None)
+        if media.video is None or (found.frames.size and found.frames[-1] >= len(media.video.clock)):
+            return cls(usual, None)
+        return cls(usual, np.append(media.video.clock.times, media.video.clock.end))
+
+    def after(self, frames: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """When the frame after each of ``frames`` was looked at."""
+        return times + self.step if self.clock is None else self.clock[frames + 1]
+
+    def breaks(self, times: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Places after which frames were looked at in which there is no row."""
+        slack = 0.75 * self.step if self.clock is None else 1e-6
+        return np.flatnonzero(times[1:] > ends[:-1] + slack)
+
+    def runs(self, frames: NDArray[np.int64], times: NDArray[np.float64]) -> list[tuple[float, float]]:
+        """Rows that follow each other, as spans; each row stands until the next frame."""
+        if not times.size:
+            return []
+        ends = self.after(frames, times)
+        breaks = self.breaks(times, ends)
+        firsts, lasts = np.concatenate([[0], breaks + 1]), np.concatenate([breaks, [times.size - 1]])
+        return [(float(times[a]), float(ends[b])) for a, b in zip(firsts, lasts, strict=True)]
+
+    def curve(
+        self, frames: NDArray[np.int64], times: NDArray[np.float64], heights: NDArray[np.float64]
+    ) -> Iterator[tuple[float, float]]:
+        """Heights over time, 0 where nothing was found."""
+        ends = self.after(frames, times)
+        down = set(self.breaks(times, ends).tolist()) | {times.size - 1}
+        for n, (time, height) in enumerate(zip(times.tolist(), heights.tolist(), strict=True)):
+            yield time, height
+            if n in down:
+                yield float(ends[n]), 0.0
+
+
+def _signal_lanes(table: Table[Any], coverage: Coverage) -> Iterator[Lane]:
+    names = np.asarray(table.column("name"))
+    for name in list(dict.fromkeys(names.tolist()))[:_SIGNALS]:
+        mine = table[names == name]
+        values = np.asarray(mine.column("value"), dtype=np.float64)
+        low, high = float(values.min()), float(values.max())
+        heights = (values - low) / ((high - low) or 1.0)
+        curve = tuple(zip(np.asarray(mine.column("time")).tolist(), heights.tolist(), strict=True))
+        yield Lane(str(name), curve=curve, color=FAINT, covered=coverage.spans, note=f"{low:.3g} to {high:.3g}")
+
+
+def _title(pipeline: str) -> str:
+    return {"person_tracking": "persons", "voice_activity": "speech"}.get(pipeline, pipeline.replace("_", " "))
+
+
+def _count(number: int) -> str:
+    return str(number) if number else "none"

@@ -1,0 +1,131 @@
+"""Who is who: persons' names, roles and colours, where some pipeline has told them.
+
+Nothing is imported from that pipeline: its tables are known by their columns.
+
+* A table with ``person`` and ``track`` (and, for a part of a track, ``start`` and ``end``) tells whose the tracks
+  are: those of bodies, or, where it has ``face`` or is called ``faces``, of faces.
+* A table with ``person`` and ``role`` or ``name`` tells what persons are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import attrs
+
+from videoannotator.data.result import Result
+from videoannotator.data.table import Table
+from videoannotator.draw.boxes import BoxTable
+from videoannotator.draw.style import FACE, Color, track_color
+
+__all__ = ["People", "Person"]
+
+Key = int | str
+
+
+@attrs.frozen
+class Person:
+    """A person of a recording. ``name``: what they are called, or their number. ``role``: None where nobody told it."""
+
+    key: Key
+    name: str
+    role: str | None
+    color: Color
+
+    @property
+    def title(self) -> str:
+        """Name and role, as a label says it."""
+        return self.name if self.role is None else f"{self.name} ({self.role})"
+
+
+@attrs.frozen
+class _Link:
+    person: Key
+    start: float
+    end: float
+
+    def holds(self, time: float) -> bool:
+        return self.start <= time <= self.end
+
+
+Links = dict[int, list[_Link]]
+
+
+@attrs.frozen(eq=False)
+class People:
+    """The persons of a result, and whose tracks are whose. Empty where no pipeline told."""
+
+    result: Result
+
+    @cached_property
+    def persons(self) -> Mapping[Key, Person]:
+        """Every person, by the key that links use, in the order of the tables."""
+        told: dict[Key, tuple[str | None, str | None]] = {}
+        for table in self._tables("person"):
+            for row in table:
+                key = row.person
+                if key is not None:
+                    name, role = told.get(key, (None, None))
+                    told[key] = (name or _text(row, "name"), role or _text(row, "role"))
+        return {
+            key: Person(key, name or (f"person {key}" if isinstance(key, int) else key), role, track_color(number))
+            for number, (key, (name, role)) in enumerate(told.items())
+        }
+
+    def _tables(self, *columns: str) -> Iterator[Table[Any]]:
+        for _, _, table in self.result.tables():
+            if set(columns) <= set(table.columns):
+                yield table
+
+    @cached_property
+    def _links(self) -> tuple[Links, Links]:
+        bodies: Links = {}
+        faces: Links = {}
+        for _, output, table in self.result.tables():
+            columns = set(table.columns)
+            face = "face" if "face" in columns else "face_track" if "face_track" in columns else None
+            if "person" not in columns or not ({"track"} & columns or face):
+                continue
+            of_faces = face is not None or output == "faces"
+            links = faces if of_faces else bodies
+            for row in table:
+                track = getattr(row, face) if face is not None else row.track
+                if row.person is None or track is None:
+                    continue
+                start, end = getattr(row, "start", None), getattr(row, "end", None)
+                link = _Link(row.person, 0.0 if start is None else start, float("inf") if end is None else end)
+                links.setdefault(track, []).append(link)
+        return bodies, faces
+
+    def of(self, boxes: BoxTable, row: Any, time: float) -> Person | None:
+        """Whose row this is; None where nobody told."""
+        return self.of_track(getattr(row, "track", None), time, face=boxes.is_face)
+
+    def of_track(self, track: int | None, time: float, *, face: bool = False) -> Person | None:
+        """Whose track this is at that time; None where nobody told."""
+        links = self._links[1 if face else 0].get(track, []) if track is not None else []
+        key = next((link.person for link in links if link.holds(time)), None)
+        return None if key is None else self.persons.get(key)
+
+    def color(self, boxes: BoxTable, row: Any, time: float) -> Color:
+        """One colour for one person, or, where persons are not known, for one track."""
+        person = self.of(boxes, row, time)
+        if person is not None:
+            return person.color
+        return FACE if boxes.is_face else track_color(getattr(row, "track", None))
+
+    def called(self, names: Iterable[str]) -> set[Key]:
+        """The keys of the persons who have one of ``names``, as name, role or number. Case does not matter."""
+        wanted = {name.casefold() for name in names}
+        return {
+            person.key
+            for person in self.persons.values()
+            if wanted & {str(v).casefold() for v in (person.key, person.name, person.role) if v is not None}
+        }
+
+
+def _text(row: Any, field: str) -> str | None:
+    value = getattr(row, field, None)
+    return value if isinstance(value, str) and value else None

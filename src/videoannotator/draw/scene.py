@@ -1,0 +1,172 @@
+"""One frame with everything that was found on it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videoannotator.data.result import Result
+from videoannotator.data.rows import Shot
+from videoannotator.draw.boxes import BoxTable, box_tables
+from videoannotator.draw.canvas import Canvas
+from videoannotator.draw.hiding import Hiding
+from videoannotator.draw.labels import Box
+from videoannotator.draw.look import Look
+from videoannotator.draw.people import People
+from videoannotator.draw.posing import head_axes, head_box
+from videoannotator.draw.style import Color
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["Scene", "time_text"]
+
+# pairs of COCO's 17 keypoints that are joined by a line: head, arms, trunk, legs
+_LIMBS = (
+    *((0, 1), (0, 2), (1, 3), (2, 4)),
+    *((5, 7), (7, 9), (6, 8), (8, 10), (5, 6)),
+    *((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)),
+)
+_AXES: tuple[Color, ...] = ((220, 60, 60), (60, 180, 75), (60, 110, 230))
+_SMALL = 8
+"""Bodies less high than this, in pixels of the picture that is drawn on, get no skeleton."""
+
+
+class Scene:
+    """Draws what was found on frames of one result. ``look``: what is drawn and what is hidden."""
+
+    def __init__(self, result: Result, look: Look) -> None:
+        self.look = look
+        self.people = People(result)
+        self._result = result
+        self._boxes = box_tables(result, look)
+        self._hiding = Hiding(result, look, self.people)
+        self._size = (result.media.video.width, result.media.video.height) if result.media.video is not None else (1, 1)
+
+    @cached_property
+    def shots(self) -> list[Any]:
+        """The shots, in order."""
+        for name, _, table in self._result.tables():
+            if issubclass(table.row_class, Shot) and self.look.takes(name):
+                return sorted(table, key=lambda shot: shot.start)
+        return []
+
+    def shot_text(self, time: float) -> str:
+        """``shot 3 of 12`` for a time inside one; nothing where there is but one."""
+        number = bisect_right(self.shots, time, key=lambda shot: shot.start)
+        inside = number > 0 and time < self.shots[number - 1].end
+        return f"shot {number} of {len(self.shots)}" if inside and len(self.shots) > 1 else ""
+
+    def paint(self, pixels: NDArray[np.uint8], frame: int, time: float, *, corners: bool = True) -> Image.Image:
+        """A frame with what was found on it. ``pixels``: uint8 (height, width, 3), RGB, of any size; not changed.
+
+        ``corners``: write time and shot into the lower corners, if ``look`` asks for them.
+        """
+        from PIL import Image
+
+        picture = Image.fromarray(pixels).copy()
+        scale = picture.width / self._size[0], picture.height / self._size[1]
+        self._hiding.apply(picture, frame, time, scale)
+        canvas = Canvas(*picture.size)
+        if corners and "time" in self.look.show:
+            canvas.corner_text(time_text(time), right=True)
+        if corners and "shots" in self.look.show and self.shot_text(time):
+            canvas.corner_text(self.shot_text(time), right=False)
+        for boxes in self._boxes:
+            if "faces" in self.look.show or not boxes.is_face:
+                self._draw(canvas, boxes, frame, time, scale)
+        return canvas.onto(picture)
+
+    def _draw(self, canvas: Canvas, boxes: BoxTable, frame: int, time: float, scale: tuple[float, float]) -> None:
+        found = boxes.at(frame, time)
+        show = self.look.show
+        for row in found.rows:
+            color = self.people.color(boxes, row, time)
+            box = (row.x1 * scale[0], row.y1 * scale[1], row.x2 * scale[0], row.y2 * scale[1])
+            if boxes.is_face or "boxes" in show:
+                (canvas.corners if found.held else canvas.box)(box, color)
+            if boxes.is_face:
+                canvas.room.keep_clear(box)
+                if not found.held:
+                    self._draw_face(canvas, row, box, color, scale)
+            elif boxes.has("keypoints") and row.keypoints is not None:
+                self._draw_body(canvas, row.keypoints, box, color, scale, held=found.held)
+            text = self._text(boxes, row, time)
+            if text:
+                canvas.label(text, color, box, below=boxes.is_face)
+
+    def _draw_face(self, canvas: Canvas, row: Any, box: Box, color: Color, scale: tuple[float, float]) -> None:
+        points = row.landmarks
+        if "landmarks" in self.look.show and points is not None:
+            few = len(points) <= 5
+            for point in points.tolist():
+                canvas.dot(point[0] * scale[0], point[1] * scale[1], color, 1.0 if few else 0.4)
+        turned = [getattr(row, name, None) for name in ("yaw", "pitch", "roll")]
+        if "pose" in self.look.show and None not in turned:
+            self._draw_axes(canvas, row, turned, box, scale)
+
+    def _draw_axes(self, canvas: Canvas, row: Any, turned: list[Any], box: Box, scale: tuple[float, float]) -> None:
+        """The axes of the head, from the tip of the nose: red to its own left, green up, blue where it faces."""
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        if row.landmarks is not None and len(row.landmarks) == 5:
+            x, y = float(row.landmarks[2][0]) * scale[0], float(row.landmarks[2][1]) * scale[1]
+        length = 0.45 * (box[2] - box[0])
+        for (right, down), color in zip(head_axes(*turned).tolist(), _AXES, strict=True):
+            canvas.line((x, y), (x + length * right, y + length * down), color)
+
+    def _draw_body(
+        self,
+        canvas: Canvas,
+        keypoints: NDArray[np.float32],
+        box: Box,
+        color: Color,
+        scale: tuple[float, float],
+        *,
+        held: bool,
+    ) -> None:
+        sure = self.look.keypoint_score
+        head = head_box(keypoints, sure)
+        if head is not None:
+            canvas.room.keep_clear((head[0] * scale[0], head[1] * scale[1], head[2] * scale[0], head[3] * scale[1]))
+        if held or "skeletons" not in self.look.show or box[3] - box[1] < _SMALL:
+            return
+        points = [(x * scale[0], y * scale[1], score) for x, y, score in keypoints.tolist()]
+        if len(points) == 17:
+            for a, b in _LIMBS:
+                if points[a][2] >= sure and points[b][2] >= sure:
+                    canvas.line(points[a][:2], points[b][:2], color)
+        for x, y, score in points:
+            if score >= sure:
+                canvas.dot(x, y, color)
+
+    def _text(self, boxes: BoxTable, row: Any, time: float) -> str:
+        """What a label says: the person, or the kind of thing and its track; the score, if it is asked for."""
+        parts = []
+        if "labels" in self.look.show:
+            person, track = self.people.of(boxes, row, time), getattr(row, "track", None)
+            if boxes.is_face:
+                parts += [f"face {track}"] if track is not None and person is None else []
+            elif person is not None:
+                parts.append(person.title)
+            else:
+                name = str(getattr(row, "label", None) or boxes.pipeline.replace("_", " "))
+                parts.append(name if track is None else f"{name} {track}")
+        score = getattr(row, "score", None)
+        if "scores" in self.look.show and score is not None:
+            parts.append(f"{score:.2f}")
+        return " ".join(parts)
+
+
+def time_text(seconds: float) -> str:
+    """``12.345 s``, or ``1:02:03.456`` from a minute on."""
+    thousandths = round(seconds * 1000)
+    if thousandths < 60_000:
+        return f"{thousandths / 1000:.3f} s"
+    whole, part = divmod(thousandths, 1000)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    clock = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{clock}.{part:03}"
