@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,39 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videoannotator.data.outcome import Coverage, Failure, Provenance
-from videoannotator.data.result import PipelineResult, Result
+from videoannotator.data.outcome import Failure
 from videoannotator.data.rows import Detection, Face, Shot, Signal, SpeakerTurn, SpeechRegion
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
-from videoannotator.decode.probing import probe
+from videoannotator.draw.lanes import Block, Lane, lanes
+from videoannotator.draw.sheet import contact_sheet
+from videoannotator.draw.style import FACE, FAILURE, font, shorten, track_color, wrap
+from videoannotator.draw.tiles import choose_frames, tiles
+from videoannotator.draw.timeline import timeline
 from videoannotator.errors import UnreadableMediaError
-from videoannotator.shell.contact_sheet import contact_sheet, write_contact_sheet
-from videoannotator.shell.sheet_style import FACE, FAILURE, font, shorten, track_color, wrap
-from videoannotator.shell.sheet_tiles import choose_frames, tiles
-from videoannotator.shell.sheet_timeline import Block, Lane, lanes, timeline
+from videoannotator.testing.clips import write_clip
 
-Clips = Callable[..., Path]
-
-
-def make_result(
-    path: Path, tables: dict[str, Table[object]], *, rate: float | None = None, failure: Failure | None = None
-) -> Result:
-    media = probe(path)
-    coverage = Coverage((media.span,), rate)
-    pipelines = {
-        name: PipelineResult(
-            name, {"rows": table}, coverage, (failure,) if failure and failure.pipeline == name else ()
-        )
-        for name, table in tables.items()
-    }
-    provenance = Provenance(path.name, "0" * 64, "2.0", "2026-01-01T00:00:00+00:00", media.span)
-    return Result(media, pipelines, provenance)
+from .drawn import make_result
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory, write_clip: Clips) -> Path:
-    return write_clip(tmp_path_factory.mktemp("sheet") / "clip.mp4", seconds=4)
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("sheet") / "clip.mp4", frames=40, rate=10)
 
 
 def shots(*edges: float) -> Table[Shot]:
@@ -136,9 +120,8 @@ def test_blocks_lie_at_their_time() -> None:
 def test_failures_are_on_the_sheet(clip: Path, tmp_path: Path) -> None:
     failure = Failure("pipeline_error", "it broke", TimeSpan(1, 2), "face_analysis")
     well = contact_sheet(make_result(clip, {"face_analysis": Table.empty(Face)}))
-    path = write_contact_sheet(
-        make_result(clip, {"face_analysis": Table.empty(Face)}, failure=failure), tmp_path / "sheet.png"
-    )
+    path = tmp_path / "sheet.png"
+    contact_sheet(make_result(clip, {"face_analysis": Table.empty(Face)}, failure=failure), path)
     from PIL import Image
 
     with Image.open(path) as sheet:
@@ -159,7 +142,7 @@ def test_sound_alone_has_a_time_line_and_no_tiles(tmp_path: Path) -> None:
     assert contact_sheet(result).height < 400
 
 
-def test_a_media_file_that_is_gone_is_a_named_error(clip: Path, tmp_path: Path, write_clip: Clips) -> None:
+def test_a_media_file_that_is_gone_is_a_named_error(tmp_path: Path) -> None:
     gone = write_clip(tmp_path / "gone.mp4")
     result = make_result(gone, {})
     gone.unlink()

@@ -29,7 +29,7 @@ class Measures:
     @property
     def line(self) -> float:
         """Thickness of a line."""
-        return max(1.0, min(self.width, self.height) / 220)
+        return max(1.5, min(self.width, self.height) / 220)
 
     @property
     def letters(self) -> int:
@@ -59,9 +59,9 @@ class Canvas:
 
     def box(self, box: Box, color: Color) -> None:
         """The outline of a box."""
-        thick = self._thick()
-        x1, y1, x2, y2 = self._scaled(box)
-        self._draw.rectangle((x1, y1, x2, y2), outline=color, width=thick)
+        x1, y1, x2, y2 = (round(edge) for edge in self._scaled(box))
+        corners = (x1, y1, max(x2 - 1, x1), max(y2 - 1, y1))  # Pillow's last pixel is inside
+        self._draw.rectangle(corners, outline=color, width=self._thick())
 
     def corners(self, box: Box, color: Color) -> None:
         """Only the corners of a box: for what was seen near this frame, and not in it."""
@@ -71,17 +71,17 @@ class Canvas:
                 length = 0.2 * min(x2 - x1, y2 - y1)
                 self._stroke([(x + across * length, y), (x, y), (x, y + down * length)], color, self._thick())
 
-    def line(self, a: tuple[float, float], b: tuple[float, float], color: Color) -> None:
-        """A line with a dark rim, so that it is seen on anything."""
-        self._stroke([a, b], _DARK, self._thick() + 2)
-        self._stroke([a, b], color, self._thick())
+    def line(self, a: tuple[float, float], b: tuple[float, float], color: Color, times: float = 1.0) -> None:
+        """A line, ``times`` as thick as usual, with a dark rim, so that it is seen on anything."""
+        self._stroke([a, b], _DARK, self._thick(times) + 2)
+        self._stroke([a, b], color, self._thick(times))
 
     def _stroke(self, points: Sequence[tuple[float, float]], color: tuple[int, ...], thick: int) -> None:
         self._draw.line([(x * self._finer, y * self._finer) for x, y in points], fill=color, width=thick)
 
     def dot(self, x: float, y: float, color: Color, times: float = 1.0) -> None:
         """A filled circle, ``times`` as large as usual."""
-        radius = max(1.0, self.measures.line * 1.1 * times) * self._finer
+        radius = max(0.75, self.measures.line * 1.1 * times) * self._finer
         x, y = x * self._finer, y * self._finer
         self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color, outline=(0, 0, 0))
 

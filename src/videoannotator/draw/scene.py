@@ -85,16 +85,18 @@ class Scene:
         found = boxes.at(frame, time)
         show = self.look.show
         for row in found.rows:
+            # interpolated rows were not seen on this frame either
+            held = found.held or bool(getattr(row, "interpolated", False))
             color = self.people.color(boxes, row, time)
             box = (row.x1 * scale[0], row.y1 * scale[1], row.x2 * scale[0], row.y2 * scale[1])
             if boxes.is_face or "boxes" in show:
-                (canvas.corners if found.held else canvas.box)(box, color)
+                (canvas.corners if held else canvas.box)(box, color)
             if boxes.is_face:
                 canvas.room.keep_clear(box)
-                if not found.held:
+                if not held:
                     self._draw_face(canvas, row, box, color, scale)
             elif boxes.has("keypoints") and row.keypoints is not None:
-                self._draw_body(canvas, row.keypoints, box, color, scale, held=found.held)
+                self._draw_body(canvas, row.keypoints, box, color, scale, held=held)
             text = self._text(boxes, row, time)
             if text:
                 canvas.label(text, color, box, below=boxes.is_face)
@@ -134,14 +136,15 @@ class Scene:
             canvas.room.keep_clear((head[0] * scale[0], head[1] * scale[1], head[2] * scale[0], head[3] * scale[1]))
         if held or "skeletons" not in self.look.show or box[3] - box[1] < _SMALL:
             return
+        thin = min(1.0, (box[3] - box[1]) / (50 * canvas.measures.line))  # small bodies are not covered by their lines
         points = [(x * scale[0], y * scale[1], score) for x, y, score in keypoints.tolist()]
         if len(points) == 17:
             for a, b in _LIMBS:
                 if points[a][2] >= sure and points[b][2] >= sure:
-                    canvas.line(points[a][:2], points[b][:2], color)
+                    canvas.line(points[a][:2], points[b][:2], color, thin)
         for x, y, score in points:
             if score >= sure:
-                canvas.dot(x, y, color)
+                canvas.dot(x, y, color, thin)
 
     def _text(self, boxes: BoxTable, row: Any, time: float) -> str:
         """What a label says: the person, or the kind of thing and its track; the score, if it is asked for."""

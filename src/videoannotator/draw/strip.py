@@ -57,8 +57,13 @@ class Strip:
         """Of the strip: even, as encoders want it; 0 when there is nothing to show."""
         if not self.lanes and not self.time:
             return 0
-        high = round(1.7 * self.row) + self._chart(self.span).total(self.lanes) + 4
+        high = self._top + self._chart(self.span).total(self.lanes) + 4
         return high + high % 2
+
+    @property
+    def _top(self) -> int:
+        """Where the lanes begin: below the line of time and shot, where there is one."""
+        return round(1.7 * self.row) if self.time or self.shots else self.row // 3
 
     def _chart(self, span: TimeSpan) -> Chart:
         labels = round(min(self.width * 0.24, 8.5 * self.row))
@@ -87,7 +92,7 @@ class Strip:
             letters = font(round(0.62 * self.row))
             text = shorten(shot, letters, wide / 2)
             draw.text((wide - chart.left, middle), text, font=letters, fill=FAINT, anchor="rm")
-        top = round(1.7 * self.row)
+        top = self._top
         bottom = chart.draw_lanes(draw, _inside(self.lanes, chart.span), top)
         if self.lanes:
             x = round(chart.x(time))

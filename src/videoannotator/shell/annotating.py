@@ -43,7 +43,13 @@ _NEXT = {
 
 
 def annotate_files(
-    videos: Sequence[Path], request: Request, out: Path, formats: Sequence[str], *, sheet: bool = False
+    videos: Sequence[Path],
+    request: Request,
+    out: Path,
+    formats: Sequence[str],
+    *,
+    sheet: bool = False,
+    video: bool = False,
 ) -> int:
     """Annotate each file and write into ``out``. Returns the exit code.
 
@@ -59,10 +65,11 @@ def annotate_files(
     worst = Exit.WELL
     with request.annotator(choice) as annotator:
         _make_folder(out)
-        for number, (video, folder) in enumerate(places.items(), start=1):
-            say(f"{video}" if len(places) == 1 else f"[{number}/{len(places)}] {video}")
+        for number, (file, folder) in enumerate(places.items(), start=1):
+            say(f"{file}" if len(places) == 1 else f"[{number}/{len(places)}] {file}")
             try:
-                worst = max(worst, _annotate(annotator, video, request, folder, chosen_formats, sheet=sheet))
+                done = _annotate(annotator, file, request, folder, chosen_formats, sheet=sheet, video=video)
+                worst = max(worst, done)
             except _CONCERNS_ALL:
                 raise
             except VideoAnnotatorError as error:
@@ -72,10 +79,17 @@ def annotate_files(
 
 
 def _annotate(
-    annotator: Annotator, video: Path, request: Request, folder: Path, formats: Sequence[str], *, sheet: bool
+    annotator: Annotator,
+    file: Path,
+    request: Request,
+    folder: Path,
+    formats: Sequence[str],
+    *,
+    sheet: bool,
+    video: bool,
 ) -> Exit:
-    with watching(video.name) as progress:
-        result = annotator.annotate(video, start=request.start, end=request.end, progress=progress)
+    with watching(file.name) as progress:
+        result = annotator.annotate(file, start=request.start, end=request.end, progress=progress)
     for line in summary(result):
         say(f"  {line}")
     worst = Exit.WELL if result.ok else Exit.FAILED
@@ -92,6 +106,12 @@ def _annotate(
 
         contact_sheet(result, folder / f"{result.stem}_sheet.png")
         give(folder / f"{result.stem}_sheet.png")
+    if video and result.media.video is not None:
+        from videoannotator.shell.drawing import draw_video
+
+        give(draw_video(result, folder / f"{result.stem}_drawn.mp4"))
+    elif video:
+        say("  no video is drawn: this file has no pictures")
     return worst
 
 

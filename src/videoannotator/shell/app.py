@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
+from videoannotator.shell.draw_app import draw
 from videoannotator.shell.model_app import models
 
 __all__ = ["app"]
@@ -66,6 +67,7 @@ def annotate(
     out: Annotated[Path, Parameter(group=OUT)] = Path("annotations"),
     formats: Formats = (),
     sheet: Annotated[bool, Parameter(group=OUT, negative="", show_default=False)] = False,
+    video: Annotated[bool, Parameter(group=OUT, negative="", show_default=False)] = False,
 ) -> int:
     """Annotate videos and write the results. Paths of the files written go to standard output.
 
@@ -103,6 +105,8 @@ def annotate(
         Formats, separated by commas. [default: native,coco,webvtt,rttm]
     sheet
         Also draw a contact sheet: frames with what was found, and a time line.
+    video
+        Also write the video with what was found drawn into it.
     """
     from videoannotator.shell.annotating import annotate_files
     from videoannotator.shell.request import Request
@@ -120,7 +124,7 @@ def annotate(
         precision=precision,
         wait=wait,
     )
-    return annotate_files(videos, request, out, formats, sheet=sheet)
+    return annotate_files(videos, request, out, formats, sheet=sheet, video=video)
 
 
 @app.command
@@ -198,6 +202,9 @@ def rerun(result: Path, video: Path | None = None, /, *, device: str | None = No
     from videoannotator.shell.rerunning import rerun_result
 
     return rerun_result(result, video, device, download=not offline)
+
+
+app.command(draw)
 
 
 @app.command
