@@ -95,8 +95,8 @@ class Strip:
         top = self._top
         bottom = chart.draw_lanes(draw, _inside(self.lanes, chart.span), top)
         if self.lanes:
-            x = round(chart.x(time))
-            draw.rectangle((x - 1, top - 2, x, bottom - chart.between + 1), fill=FAILURE)
+            x = 2 * round(chart.x(time) / 2)  # encoders keep colours of pairs of pixels
+            draw.rectangle((x, top - 2, x + 1, bottom - chart.between + 1), fill=FAILURE)
         below = np.pad(pixels, ((0, high % 2), (0, wide % 2), (0, 0)), mode="edge") if high % 2 or wide % 2 else pixels
         return np.concatenate([below, np.asarray(picture)])
 
