@@ -20,10 +20,23 @@ def test_every_plugin_of_the_repository_is_known_under_its_distribution() -> Non
     assert published == known.distributions()
 
 
+@pytest.mark.parametrize("name", sorted(known.APART))
+def test_what_needs_an_environment_of_its_own_is_installed_into_one(name: str) -> None:
+    assert known.how_to_install(name) == f"videoannotator plugins install {name} --isolated"
+    options = known.what_to_install(name)
+    assert options is not None
+    _, constraints, _, folder = options
+    assert Path(constraints).is_file()
+    project = tomllib.loads((Path(folder) / "pyproject.toml").read_text())["project"]
+    python = known.APART[name]
+    assert python is None or project["requires-python"].startswith(f">={python},<")
+
+
 BACKENDS = [(pipeline, backend) for pipeline, backends in known.BACKENDS.items() for backend in backends]
+HERE = [(name, None) for name in sorted(set(known.SHIPPED) - set(known.APART))]
 
 
-@pytest.mark.parametrize(("name", "backend"), [*((name, None) for name in sorted(known.SHIPPED)), *BACKENDS])
+@pytest.mark.parametrize(("name", "backend"), [*HERE, *BACKENDS])
 def test_in_a_clone_the_command_names_what_is_there(name: str, backend: str | None) -> None:
     command = known.how_to_install(name, backend)
     assert command is not None

@@ -16,8 +16,8 @@ import videoannotator as va
 from videoannotator.discover import installing
 from videoannotator.discover.catalog import catalog
 from videoannotator.discover.environments import MARK
-from videoannotator.discover.installing import install_isolated, this_core, wanted
-from videoannotator.errors import NameClashError, PluginInstallError
+from videoannotator.discover.installing import Wanted, install_isolated, this_core, wanted
+from videoannotator.errors import NameClashError, PluginInstallError, PluginLoadError
 from videoannotator.shell.main import Exit, main
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +108,23 @@ def test_pip_and_venv_do_where_there_is_no_uv(folder: Path, monkeypatch: pytest.
     assert va.catalog().pipeline("brightness").environment == found
     done = subprocess.run([found.python, "-m", "pip", "--version"], capture_output=True, check=False)
     assert done.returncode == 0, "this one was made by venv"
+
+
+def test_what_needs_another_python_is_given_it_by_uv(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    want = Wanted("old", "old", ("old",), "old", python="3.1")
+    monkeypatch.setattr(installing, "wanted", lambda text: want)
+    monkeypatch.setattr(installing, "_run", lambda command, _: asked.append(list(command)))
+    with pytest.raises(PluginLoadError, match="could not be started"):  # nobody made it
+        install_isolated("old")
+    (venv, _) = asked
+    assert venv[venv.index("--python") + 1] == "3.1"
+    monkeypatch.setattr(installing, "_uv", lambda: None)
+    with pytest.raises(PluginInstallError, match=r"old needs Python 3\.1, this is 3\.\d+; .* pip install uv"):
+        install_isolated("old")
+    assert wanted("openface3").python == "3.11"
+    assert wanted("scene_detection").python is None
+    assert entries(folder) == []
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from videoannotator.discover.environments import (
     plugins_folder,
     stamp_of,
 )
-from videoannotator.discover.known import SHIPPED, distributions, what_to_install
+from videoannotator.discover.known import APART, SHIPPED, distributions, what_to_install
 from videoannotator.errors import NameClashError, PluginInstallError, nearest
 
 __all__ = ["Wanted", "find_environment", "install_isolated", "refresh", "remove", "wanted"]
@@ -68,7 +68,7 @@ def wanted(asked: str) -> Wanted:
     known = what_to_install(asked)
     if known is not None:
         distribution = SHIPPED.get(asked) or distributions()[asked]
-        return Wanted(asked, distribution, tuple(known), distribution)
+        return Wanted(asked, distribution, tuple(known), distribution, python=APART.get(asked))
     requirement = re.fullmatch(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[.*\])?\s*([@<>=!~;].*)?", asked)
     path = Path(asked).expanduser()
     is_path = asked.endswith(_FILES) or asked.startswith(".") or "/" in asked or os.sep in asked

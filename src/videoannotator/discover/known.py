@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["BACKENDS", "SHIPPED", "distributions", "how_to_install", "what_to_install"]
+__all__ = ["APART", "BACKENDS", "SHIPPED", "distributions", "how_to_install", "what_to_install"]
 
 SHIPPED: Mapping[str, str] = {
     "face_analysis": "videoannotator-face-analysis",
+    "openface3": "videoannotator-openface3",
     "person_tracking": "videoannotator-person-tracking",
     "scene_detection": "videoannotator-scene-detection",
     "voice_activity": "videoannotator-voice-activity",
@@ -19,6 +20,12 @@ BACKENDS: Mapping[str, Mapping[str, str]] = {
     "person_tracking": {"ultralytics": "videoannotator-person-tracking"},
 }
 """Pipeline -> backend -> distribution, where there are several."""
+
+APART: Mapping[str, str | None] = {"openface3": "3.11"}
+"""Pipelines that get an environment of their own: what they are built on cannot be installed beside the others.
+
+With the Python that it is there for, where it is not for every one.
+"""
 
 
 def distributions() -> dict[str, str]:
@@ -32,12 +39,17 @@ def how_to_install(pipeline: str, backend: str | None = None) -> str | None:
 
     In a clone of the repository it names the plugin's folder there: its code belongs to the library's.
     """
+    if pipeline in APART and backend is None:
+        return f"videoannotator plugins install {pipeline} --isolated"
     arguments = what_to_install(pipeline, backend)
     return None if arguments is None else f"pip install {' '.join(arguments)}"
 
 
 def what_to_install(pipeline: str, backend: str | None = None) -> list[str] | None:
-    """The arguments of ``pip install`` in `how_to_install`. ``pipeline``: or the folder of its distribution."""
+    """The arguments of ``pip install`` for it. ``pipeline``: or the folder of its distribution.
+
+    In a clone with the versions that the plugin is tested with: its own ``constraints.txt``, else everybody's.
+    """
     if backend is None:
         found = SHIPPED.get(pipeline) or distributions().get(pipeline)
     else:
@@ -47,5 +59,6 @@ def what_to_install(pipeline: str, backend: str | None = None) -> list[str] | No
     clone = Path(__file__).parents[3]
     folder = clone / "plugins" / next(place for place, name in distributions().items() if name == found)
     if folder.is_dir():
-        return ["-c", str(clone / "constraints.txt"), "-e", str(folder)]
+        own = folder / "constraints.txt"
+        return ["-c", str(own if own.is_file() else clone / "constraints.txt"), "-e", str(folder)]
     return [found]
