@@ -50,6 +50,7 @@ class Wanted:
     """What the user named. ``arguments``: of ``pip install``. ``name``: of the environment.
 
     ``distribution``: its name; None when only installing will tell, then ``url`` is what it is installed from.
+    ``python``: the version that it needs, as in ``"3.11"``; None: that of this interpreter.
     """
 
     asked: str
@@ -57,6 +58,7 @@ class Wanted:
     arguments: tuple[str, ...]
     distribution: str | None = None
     url: str | None = None
+    python: str | None = None
 
 
 def wanted(asked: str) -> Wanted:
@@ -169,9 +171,17 @@ def _give_up(folder: Path, inside: Path) -> None:
 def _fill(inside: Path, want: Wanted, tell: Tell) -> None:
     uv = _uv()
     python = str(inside / _EXECUTABLE)
+    here = want.python in (None, ".".join(map(str, sys.version_info[:2])))
     if uv is not None:
-        _run([*uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(inside)], want)
+        # another Python is one that uv finds on this machine, or fetches
+        maker = sys.executable if here else str(want.python)
+        _run([*uv, "venv", "--quiet", "--allow-existing", "--python", maker, str(inside)], want)
         command = [*uv, "pip", "install", "--python", python]
+    elif not here:
+        raise PluginInstallError(
+            f"{want.asked} needs Python {want.python}, this is {sys.version_info[0]}.{sys.version_info[1]}; uv "
+            "finds or fetches it: pip install uv, then again"
+        )
     else:
         _run([sys.executable, "-m", "venv", str(inside)], want)
         command = [python, "-m", "pip", "install", "--disable-pip-version-check"]

@@ -9,6 +9,7 @@ __all__ = ["APART", "BACKENDS", "SHIPPED", "distributions", "how_to_install", "w
 
 SHIPPED: Mapping[str, str] = {
     "face_analysis": "videoannotator-face-analysis",
+    "laion_face": "videoannotator-laion-face",
     "openface3": "videoannotator-openface3",
     "person_tracking": "videoannotator-person-tracking",
     "scene_detection": "videoannotator-scene-detection",

@@ -112,22 +112,21 @@ def check_pipeline(
                 assert second[name].tables[output] == table, f"{where}: two runs gave different rows for {output}"
             check_result(first[name], first.media, where)
             if first.ok and clip != "one_frame":
-                _check_spans(annotator, first, where)
+                _check_spans(annotator, name, first, where)
                 check_state(annotator.plan(path), name, first, where)
             if clip == "plain":
-                _check_isolated(annotator, first, where)
+                _check_isolated(annotator, name, first, where)
         if "fast" in spec.precisions:
             with Annotator(
                 [name], config={name: config or {}}, catalog=found, download=False, cache=False, precision="fast"
             ) as annotator:
-                _check_fast(annotator, first, f"{name}, fast, on the clip {clip!r}")
+                _check_fast(annotator, name, first, f"{name}, fast, on the clip {clip!r}")
         results[clip] = first
     return results
 
 
-def _check_spans(annotator: Annotator, whole: Result, where: str) -> None:
+def _check_spans(annotator: Annotator, name: str, whole: Result, where: str) -> None:
     """A span is looked at for itself: another one before it changes nothing, and shares no track with it."""
-    (name,) = whole
     path, end = whole.media.path, whole.media.duration
     spans = (TimeSpan(0.0, end / 2), TimeSpan(end / 2, end))
     both = annotator.annotate(path, spans=spans, progress=False)[name]
@@ -147,10 +146,9 @@ def _check_spans(annotator: Annotator, whole: Result, where: str) -> None:
             assert not first & second, f"{where}: two spans share the {output} of track {sorted(first & second)[:3]}"
 
 
-def _check_isolated(annotator: Annotator, here: Result, where: str) -> None:
+def _check_isolated(annotator: Annotator, name: str, here: Result, where: str) -> None:
     """In a process of its own it gives the same rows."""
-    (name,) = annotator.pipelines
-    settings = {name: here.provenance.pipelines[-1].config}
+    settings = {record.name: record.config for record in here.provenance.pipelines}
     more: dict[str, Any] = {"catalog": annotator.catalog, "download": False, "cache": False, "isolation": "process"}
     with Annotator([name], config=settings, **more) as apart:
         there = apart.annotate(here.media.path, progress=False)
@@ -159,15 +157,14 @@ def _check_isolated(annotator: Annotator, here: Result, where: str) -> None:
         assert there[name].tables[output] == table, f"{where}: in a process of its own, {output} is another"
 
 
-def _check_fast(annotator: Annotator, exact: Result, where: str) -> None:
+def _check_fast(annotator: Annotator, name: str, exact: Result, where: str) -> None:
     """In fast mode numbers may differ, and nothing else: it fails where exact does, and keeps every other promise."""
-    path, (name,) = exact.media.path, annotator.pipelines
-    fast = annotator.annotate(path, progress=False)
+    fast = annotator.annotate(exact.media.path, progress=False)
     assert [f.kind for f in fast.failures] == [f.kind for f in exact.failures], f"{where}: {fast.failures}"
     assert fast[name].coverage == exact[name].coverage, f"{where}: it covers other spans than exact"
     check_result(fast[name], fast.media, where)
     if fast.ok:
-        check_state(annotator.plan(path), name, fast, where)
+        check_state(annotator.plan(exact.media.path), name, fast, where)
 
 
 def check_result(result: PipelineResult, media: MediaInfo, where: str = "") -> None:
