@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import videoannotator as va
+from videoannotator_face_analysis.expression_models import EXPRESSION_MODELS
 
 
 @va.hookimpl
 def videoannotator_pipelines() -> list[va.PipelineSpec]:
-    """The one pipeline of this plugin."""
+    """The pipelines of this plugin."""
     return [
         va.PipelineSpec(
             name="face_analysis",
@@ -30,5 +31,23 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
                     summary="CenterFace, MobileNetV2 backbone, trained on WIDER FACE",
                 ),
             ),
-        )
+        ),
+        _expressions(),
     ]
+
+
+def _expressions() -> va.PipelineSpec:
+    """What the faces show."""
+    return va.PipelineSpec(
+        name="face_expressions",
+        version="1.0",
+        summary="Expressions of faces: probabilities of eight categories, valence and arousal (EmotiEffLib)",
+        needs=(va.Frames(rate=5.0), va.Output("face_analysis")),
+        gives={"expressions": "videoannotator_face_analysis.expression_rows:Expression"},
+        pipeline="videoannotator_face_analysis.expression_pipeline:FaceExpressions",
+        config="videoannotator_face_analysis.expression_config:FaceExpressionsConfig",
+        licence="MIT",
+        batch=8,
+        memory=va.MemoryNeed(fixed=300_000_000),
+        models=EXPRESSION_MODELS,
+    )
