@@ -9,6 +9,8 @@ __all__ = ["APART", "BACKENDS", "SHIPPED", "distributions", "how_to_install", "w
 
 SHIPPED: Mapping[str, str] = {
     "face_analysis": "videoannotator-face-analysis",
+    "face_expressions": "videoannotator-face-analysis",
+    "face_landmarks": "videoannotator-face-landmarks",
     "laion_face": "videoannotator-laion-face",
     "openface3": "videoannotator-openface3",
     "person_tracking": "videoannotator-person-tracking",
@@ -22,7 +24,7 @@ BACKENDS: Mapping[str, Mapping[str, str]] = {
 }
 """Pipeline -> backend -> distribution, where there are several."""
 
-APART: Mapping[str, str | None] = {"openface3": "3.11"}
+APART: Mapping[str, str | None] = {"face_landmarks": None, "openface3": "3.11"}
 """Pipelines that get an environment of their own: what they are built on cannot be installed beside the others.
 
 With the Python that it is there for, where it is not for every one.
