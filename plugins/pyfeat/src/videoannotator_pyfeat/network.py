@@ -1,0 +1,104 @@
+"""Py-Feat's multitask network, on faces whose boxes are known: its own code, from the crop to the outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from videoannotator.errors import MissingDependencyError, ModelError
+
+__all__ = ["Network", "Readings"]
+
+_TOGETHER = 16  # faces in one forward pass, except on the processor
+
+
+@attrs.frozen(eq=False)
+class Readings:
+    """What was read from N faces, all float32.
+
+    ``units``: (N, A), probabilities. ``emotions``: (N, E), probabilities. ``affect``: (N, 2), valence and arousal.
+    ``gaze``: (N, 2), yaw and pitch in degrees. ``pose``: (N, 3), yaw, pitch and roll of the head in degrees.
+    Signs are those of `videoannotator.Face`.
+    """
+
+    units: NDArray[np.float32]
+    emotions: NDArray[np.float32]
+    affect: NDArray[np.float32]
+    gaze: NDArray[np.float32]
+    pose: NDArray[np.float32]
+
+
+class Network:
+    """Reads action units, gaze, head pose and expressions from faces.
+
+    ``path``: a ``.safetensors`` file with the network's layout in its metadata, as Py-Feat publishes them.
+    ``device``: ``"cpu"``, ``"cuda:N"`` or ``"mps"``. It computes in float32 (Py-Feat itself takes bfloat16 on a card).
+
+    ``units``, ``emotions``: what it knows, in the order of its outputs, in small letters.
+    Raises `ModelError` for a file that is something else, `MissingDependencyError` where Py-Feat is not installed.
+    """
+
+    def __init__(self, path: Path, *, device: str = "cpu") -> None:
+        if path.suffix != ".safetensors":
+            raise ModelError(
+                f"{path} is no .safetensors file; weights in other formats may run code when they are loaded"
+            )
+        try:
+            import torch
+            from feat.multitask.inference import CHIP_SIZE, EXPAND_BBOX, MultitaskModel
+            from feat.utils.image_operations import extract_face_square_pad_torch
+            from safetensors import SafetensorError
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"pyfeat needs {error.name or 'py-feat'}; run: pip install videoannotator-pyfeat"
+            ) from error
+        self._torch, self._cut_out = torch, extract_face_square_pad_torch
+        self._size, self._wider = CHIP_SIZE, EXPAND_BBOX
+        self._device = torch.device(device)
+        try:
+            self._model: Any = MultitaskModel(device, weights_path=str(path), amp=False)
+        except (RuntimeError, SafetensorError, json.JSONDecodeError, KeyError, TypeError, ValueError, OSError) as error:
+            raise ModelError(f"{path} is no multitask network of this Py-Feat: {error}") from error
+        self.units = tuple(name.lower() for name in self._model.au_names)
+        self.emotions = tuple(name.lower() for name in self._model.emotion_names)
+        # one by one on the processor: there a face's bits would depend on how many are computed with it
+        self._together = 1 if self._device.type == "cpu" else _TOGETHER
+
+    def cut_out(self, picture: NDArray[np.uint8], boxes: NDArray[np.floating]) -> Any:
+        """Faces as Py-Feat's ``Detectorv2`` cuts them out: a torch tensor, float32 (N, 3, 256, 256), 0..1.
+
+        ``picture``: uint8 (H, W, 3), red first. ``boxes``: (N, 4), x1, y1, x2, y2. Squares around the boxes, a fifth
+        wider, mirrored where they reach out of the picture.
+        """
+        torch = self._torch
+        frame = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).to(self._device)[None] / 255.0
+        at = torch.from_numpy(np.array(boxes, dtype=np.float32))
+        none = torch.zeros(len(at), dtype=torch.long, device=self._device)
+        faces, _ = self._cut_out(frame, at, face_size=self._size, expand_bbox=self._wider, frame_idx=none)
+        return faces
+
+    def __call__(self, faces: Any) -> Readings:
+        """What it reads from faces that were `cut_out`."""
+        parts = [self._model(faces[first : first + self._together]) for first in range(0, len(faces), self._together)]
+
+        def joined(name: str, width: int) -> NDArray[np.float32]:
+            return np.concatenate([np.empty((0, width), np.float32), *(getattr(part, name) for part in parts)])
+
+        yaw, pitch = joined("gaze", 2).T  # radians, yaw to the person's own right, pitch down
+        head = joined("pose", 6).T  # pitch down, yaw to the person's own right, roll to the own left, in radians; place
+        if parts:
+            affect = np.concatenate([np.stack([part.valence, part.arousal], axis=1) for part in parts])
+        else:
+            affect = np.empty((0, 2), np.float32)
+        return Readings(
+            units=joined("au", len(self.units)),
+            emotions=joined("emotion", len(self.emotions)),
+            affect=affect,
+            gaze=np.degrees(np.stack([-yaw, pitch], axis=1)),
+            pose=np.degrees(np.stack([-head[1], head[0], -head[2]], axis=1)),
+        )
