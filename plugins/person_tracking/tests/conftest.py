@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from videoannotator import Detection, FrameBatch, FrameClock, MediaInfo, Table, TimeSpan, VideoInfo
 from videoannotator.data.outcome import Precision
+from videoannotator.data.rows import Track
 from videoannotator.discover.config import config_of
 from videoannotator.discover.pipeline import Context
 from videoannotator.run.devices import Machine
@@ -270,9 +271,19 @@ class Started:
             source_height=height,
         )
 
+    def rows(self, start: int, size: int, stretched: float = 1.0) -> Table[Detection]:
+        """The detections of one batch."""
+        return self.pipeline.process(self.batch(start, size, stretched))["detections"]
+
     def all(self, size: int) -> Table[Detection]:
-        tables = [self.pipeline.process(self.batch(n, size)) for n in range(0, len(self.frames), size)]
-        return Table.concat([*tables, Table.empty(Detection)])
+        """The detections of all frames."""
+        return Table.concat([*(self.rows(n, size) for n in range(0, len(self.frames), size)), Table.empty(Detection)])
+
+    def both(self, size: int) -> tuple[Table[Detection], Table[Track]]:
+        """The detections of all frames, and all tracks."""
+        given = [self.pipeline.process(self.batch(n, size)) for n in range(0, len(self.frames), size)]
+        tracks = [*(rows["tracks"] for rows in given), self.pipeline.finish()["tracks"]]
+        return Table.concat([rows["detections"] for rows in given]), Table.concat(tracks)
 
 
 @pytest.fixture

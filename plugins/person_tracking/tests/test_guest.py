@@ -43,7 +43,7 @@ torch.set_num_threads(2)
 before = state()
 from pathlib import Path
 from videoannotator_person_tracking.detector import Detector
-from videoannotator_person_tracking.tracker import ByteTrack
+from videoannotator_person_tracking.tracker import Follower
 from videoannotator_person_tracking.config import PersonTrackingConfig
 
 real = subprocess.Popen.__init__
@@ -54,7 +54,7 @@ def watched(self, args, *rest, **kwargs):
 subprocess.Popen.__init__ = watched
 
 detector = Detector(Path(sys.argv[1]), conf=0.1, threads=2)
-tracker = ByteTrack(PersonTrackingConfig(), 30)
+tracker = Follower(PersonTrackingConfig(), 30)
 found = detector.detect(np.random.default_rng(0).integers(0, 255, (3, 90, 120, 3), dtype=np.uint8))
 for one in found:
     tracker.update(one)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from videoannotator import Detection, Table
 from videoannotator_person_tracking.config import PersonTrackingConfig
 from videoannotator_person_tracking.detector import Detections
-from videoannotator_person_tracking.tracker import ByteTrack, NoTracker, frames_lost
+from videoannotator_person_tracking.tracker import Follower, NoTracker, frames_lost
 
 
 def seen(*boxes: tuple[float, float, float]) -> Detections:
@@ -40,7 +40,7 @@ def test_two_runs_side_by_side_do_not_share_ids(start: Any, pedestrians: Any, de
     tables: tuple[list[Table[Detection]], list[Table[Detection]]] = ([], [])
     for n in range(0, 24, 8):
         for one, rows in zip((first, second), tables, strict=True):
-            rows.append(one.pipeline.process(one.batch(n, 8)))
+            rows.append(one.rows(n, 8))
     assert Table.concat(tables[0]) == Table.concat(tables[1])
     assert tables[0][0].track.min() == 1
     assert start(pedestrians[:24], weights=detect_openvino).all(8) == Table.concat(tables[0])
@@ -55,7 +55,7 @@ def test_two_runs_can_share_a_detector(start: Any, pedestrians: Any, detect_open
 
     alone = start(pedestrians[:16], weights=detect_openvino).all(8)
     first = start(pedestrians[:16], loader=loader, weights=detect_openvino)
-    first.pipeline.process(first.batch(0, 8))
+    first.rows(0, 8)
     second = start(pedestrians[:16], loader=loader, weights=detect_openvino)
     assert second.pipeline._detector is first.pipeline._detector
     first.pipeline.close()
@@ -70,9 +70,9 @@ def test_two_runs_can_share_a_detector(start: Any, pedestrians: Any, detect_open
 def test_another_pipeline_goes_on_from_the_state(start: Any, pedestrians: Any, detect_openvino: Any) -> None:
     whole = start(pedestrians[:24], weights=detect_openvino).all(8)
     first, second = (start(pedestrians[:24], weights=detect_openvino) for _ in range(2))
-    rows = [first.pipeline.process(first.batch(0, 8))]
+    rows = [first.rows(0, 8)]
     second.pipeline.restore(first.pipeline.state())
-    rows += [second.pipeline.process(second.batch(n, 8)) for n in (8, 16)]
+    rows += [second.rows(n, 8) for n in (8, 16)]
     assert Table.concat(rows) == whole
 
 
@@ -86,14 +86,14 @@ def test_nobody_there_gives_an_empty_table(run: Any, pose_openvino: Any) -> None
 def test_rows_are_in_source_pixels(start: Any, pedestrians: Any, detect_openvino: Any) -> None:
     one = start(pedestrians[:8], weights=detect_openvino)
     other = start(pedestrians[:8], weights=detect_openvino)
-    plain, wide = one.pipeline.process(one.batch(0, 8)), other.pipeline.process(other.batch(0, 8, stretched=2.0))
+    plain, wide = one.rows(0, 8), other.rows(0, 8, stretched=2.0)
     np.testing.assert_allclose(wide.x2, plain.x2 * 2, rtol=1e-6)
     np.testing.assert_array_equal(wide.y2, plain.y2)
 
 
 def test_a_track_is_kept_while_out_of_sight_and_then_given_up() -> None:
     for gap, same in ((5, True), (6, True), (7, False)):  # ultralytics takes it off its list one look late
-        tracker = ByteTrack(PersonTrackingConfig(), lost_frames=5)
+        tracker = Follower(PersonTrackingConfig(), lost_frames=5)
         for _ in range(5):
             (before,) = tracker.update(seen((100, 100, 0.9))).track
         for _ in range(gap):
@@ -110,7 +110,7 @@ walks = st.lists(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0.15, 0.
 @given(walks, st.integers(0, 25))
 def test_a_tracker_goes_on_in_another_from_its_state(walk: list[list[tuple[int, float]]], cut: int) -> None:
     frames = [seen(*((x * 90.0, 100.0 + 2 * n, score) for x, score in people)) for n, people in enumerate(walk)]
-    whole, first, second = (ByteTrack(PersonTrackingConfig(), lost_frames=3) for _ in range(3))
+    whole, first, second = (Follower(PersonTrackingConfig(), lost_frames=3) for _ in range(3))
     expected = [whole.update(found) for found in frames]
     given = [first.update(found) for found in frames[:cut]]
     state = first.state()
@@ -129,14 +129,14 @@ def test_a_tracker_goes_on_in_another_from_its_state(walk: list[list[tuple[int, 
 
 
 def test_a_new_stretch_of_time_has_new_ids() -> None:
-    tracker = ByteTrack(PersonTrackingConfig(), 30)
+    tracker = Follower(PersonTrackingConfig(), 30)
     assert tracker.update(seen((100, 100, 0.9), (400, 100, 0.9))).track.tolist() == [1, 2]
     tracker.forget()
     assert tracker.update(seen((100, 100, 0.9))).track.tolist() == [3]
 
 
 def test_a_new_track_is_reported_from_its_second_frame_on() -> None:
-    tracker = ByteTrack(PersonTrackingConfig(), 30)
+    tracker = Follower(PersonTrackingConfig(), 30)
     assert tracker.update(seen((100, 100, 0.9))).track.tolist() == [1]  # but at once in the very first frame
     assert tracker.update(seen((100, 100, 0.9), (400, 100, 0.9))).track.tolist() == [1]
     assert tracker.update(seen((100, 100, 0.9), (400, 100, 0.9))).track.tolist() == [1, 2]
@@ -144,15 +144,15 @@ def test_a_new_track_is_reported_from_its_second_frame_on() -> None:
 
 def test_weak_detections_have_no_id_and_can_be_left_out() -> None:
     weak = seen((100, 100, 0.2))
-    rows = ByteTrack(PersonTrackingConfig(), 30).update(weak)
+    rows = Follower(PersonTrackingConfig(), 30).update(weak)
     assert rows.track is None
     assert len(rows) == 1
-    assert len(ByteTrack(PersonTrackingConfig(), 30, untracked=False).update(weak)) == 0
+    assert len(Follower(PersonTrackingConfig(untracked=False), 30).update(weak)) == 0
     assert NoTracker().update(weak).track is None
 
 
 def test_keypoints_follow_their_detection() -> None:
-    tracker = ByteTrack(PersonTrackingConfig(), 30)
+    tracker = Follower(PersonTrackingConfig(), 30)
     found = seen((400, 100, 0.5), (100, 100, 0.9))
     points = np.arange(2 * 17 * 3, dtype=np.float32).reshape(2, 17, 3)
     for order in ([0, 1], [1, 0], [0, 1]):
@@ -162,7 +162,7 @@ def test_keypoints_follow_their_detection() -> None:
 
 
 def test_boxes_are_cut_at_the_edge_of_the_picture() -> None:
-    tracker = ByteTrack(PersonTrackingConfig(), 30)
+    tracker = Follower(PersonTrackingConfig(), 30)
     for step in range(12):
         rows = tracker.update(seen((max(0.0, 60.0 - 10 * step), 430, 0.9)))
         assert rows.boxes.min() >= 0

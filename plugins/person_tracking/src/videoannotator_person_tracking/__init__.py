@@ -17,10 +17,13 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
     return [
         va.PipelineSpec(
             name="person_tracking",
-            version="1.0",
+            version="1.1",
             summary="Persons in every frame: box, score, track id, and 17 keypoints with pose weights",
             needs=(va.Frames(color="bgr"),),
-            gives={"detections": "videoannotator.data.rows:Detection"},
+            gives={
+                "detections": "videoannotator.data.rows:Detection",
+                "tracks": "videoannotator.data.rows:Track",
+            },
             pipeline="videoannotator_person_tracking.pipeline:PersonTracking",
             config="videoannotator_person_tracking.config:PersonTrackingConfig",
             licence=_LICENCE,

@@ -1,8 +1,8 @@
-"""Boxes and keypoints of many frames at once, the same that ultralytics' predictor gives for each.
+"""Boxes, keypoints and masks of many frames at once, the same that ultralytics' predictor gives for each.
 
 The parts are ultralytics' own: `AutoBackend` runs the weights, `LetterBox` prepares a frame, `non_max_suppression`,
-`scale_boxes` and `scale_coords` make boxes of what comes out. What is left away is the path around them, which goes
-frame by frame through loaders, callbacks, timers and result objects.
+`scale_boxes`, `scale_coords` and `process_mask_native` make boxes of what comes out. What is left away is the path
+around them, which goes frame by frame through loaders, callbacks, timers and result objects.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from videoannotator.errors import ConfigError, MissingDependencyError, ModelError, nearest
+from videoannotator.errors import ConfigError, DeviceError, MissingDependencyError, ModelError, nearest
 from videoannotator_person_tracking.guard import loading, quiet
-from videoannotator_person_tracking.network import Network
+from videoannotator_person_tracking.masks import encoded
+from videoannotator_person_tracking.network import Answer, Network
 from videoannotator_person_tracking.streams import TorchThreads
 
 __all__ = ["Detections", "Detector"]
@@ -47,29 +48,31 @@ class Detections:
 
     ``boxes``: float32 (N, 6), x1, y1, x2, y2 in pixels of the frame, score, number of the class.
     ``keypoints``: float32 (N, K, 3), x, y in pixels and score; None when the model has none.
-    ``shape``: height and width of the frame.
+    ``shape``: height and width of the frame. ``masks``: N run lengths (see `masks`); None when they were not asked for.
     """
 
     boxes: NDArray[np.float32]
     keypoints: NDArray[np.float32] | None
     shape: tuple[int, int]
+    masks: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
 
 
 class Detector:
-    """Weights of ultralytics' tasks ``detect`` and ``pose``, in any form ultralytics runs.
+    """Weights of ultralytics' tasks ``detect``, ``pose`` and ``segment``, in any form ultralytics runs.
 
-    ``names``: the model's classes by number. ``task``: ``"detect"`` or ``"pose"``. ``batch``: pictures in one
-    forward pass where the weights fix it (most exports: 1), else None. ``size``: height and width of the network's
-    picture, before `LetterBox` trims it for weights that take any. ``threads``: of the processor, for torch,
-    onnxruntime and OpenVINO. ``fast``, ``dtypes``: see `Network`. ``dtype``: in which the network computes, as torch
-    names it; OpenVINO takes bfloat16 by itself where the processor has it.
+    ``names``: the model's classes by number. ``task``: one of the three. ``masks``: give them, too. ``batch``:
+    pictures in one forward pass where the weights fix it (most exports: 1), else None. ``size``: height and width of
+    the network's picture, before `LetterBox` trims it for weights that take any. ``threads``: of the processor, for
+    torch, onnxruntime and OpenVINO. ``fast``, ``dtypes``: see `Network`. ``dtype``: in which the network computes, as
+    torch names it; OpenVINO takes bfloat16 by itself where the processor has it.
 
     It remembers nothing of the frames it was shown. Its threads end with `close`, or when nobody has it any more.
     Raises `ModelError` when the file cannot be loaded or has another task, `ConfigError` when a class or a size is
-    asked of it that it does not have, `MissingDependencyError` when its runtime is not installed.
+    asked of it that it does not have, `MissingDependencyError` when its runtime is not installed, `DeviceError` for
+    weights that cannot run on ``device``.
     """
 
     def __init__(
@@ -83,12 +86,18 @@ class Detector:
         classes: Sequence[str] | None = None,
         agnostic_nms: bool = False,
         max_det: int = 300,
+        masks: bool = False,
         trust: bool = False,
         threads: int = 1,
         fast: bool = False,
         dtypes: Sequence[str] = ("float32",),
     ) -> None:
         self._path = weights
+        if weights.suffix == ".engine" and device.partition(":")[0] != "cuda":
+            raise DeviceError(
+                f"{weights.name} is made for one kind of NVIDIA card, with TensorRT, and the run is on {device!r}; "
+                "choose device 'cuda', or other weights"
+            )
         with loading(trust=trust):
             import torch
 
@@ -97,12 +106,18 @@ class Detector:
             self.task = self._task()
         self.names: dict[int, str] = dict(self._model.names)
         self._keypoints = self._keypoint_shape()
+        if masks and self.task != "segment":
+            raise ConfigError(
+                f"person_tracking.masks: {weights.name} is a model for {self.task!r} and has none; take weights for "
+                "'segment', such as yolo11n-seg.pt, or leave masks false"
+            )
+        self._masks = masks
         self._classes = self._numbers(classes)
         self._conf, self._iou, self._agnostic, self._max_det = conf, iou, agnostic_nms, max_det
         if self._model.format == "pt" and self._model.end2end:
             # as the predictor does: classes are picked before the head's own limit cuts the list
             self._model.model.set_head_attr(max_det=max(max_det, 300), agnostic_nms=agnostic_nms)
-        settings: dict[str, Any] = {"imgsz": imgsz, "threads": threads, "fast": fast, "dtypes": dtypes}
+        settings: dict[str, Any] = {"imgsz": imgsz, "threads": threads, "fast": fast, "dtypes": dtypes, "masks": masks}
         self._network = Network(self._model, weights, self._device, least=conf, **settings)
         self.batch, self.size, self.dtype = self._network.batch, self._network.size, self._network.dtype
         # what follows the network must not get in its way
@@ -111,7 +126,12 @@ class Detector:
 
     def detect(self, frames: NDArray[np.uint8]) -> list[Detections]:
         """Find boxes in frames, uint8 (N, height, width, 3), blue first; one `Detections` per frame."""
-        return self._detect(frames) if self._alone is None else self._alone.submit(self._detect, frames).result()
+        return list(self.each(frames))
+
+    def each(self, frames: NDArray[np.uint8]) -> Iterator[Detections]:
+        """The same one by one: while the caller works on the first, the network is at work on those that come."""
+        for answer in self._network.answers(frames):
+            yield from self._boxes(answer, frames.shape[1:3])
 
     def habit(self, height: int, width: int) -> str:
         """What fast mode does to frames of this size, in words."""
@@ -121,14 +141,10 @@ class Detector:
         """Let go of threads; the detector is of no more use."""
         self._end()
 
-    def _detect(self, frames: NDArray[np.uint8]) -> list[Detections]:
-        import torch
-
-        found: list[Detections] = []
-        with quiet(), torch.inference_mode():
-            for said, inner in self._network.answers(frames):
-                found += self._found(said, inner, frames.shape[1:3])
-        return found
+    def _boxes(self, answer: Answer, outer: Sequence[int]) -> list[Detections]:
+        if self._alone is None:
+            return self._found(answer, outer)
+        return self._alone.submit(lambda one: self._found(one, outer), answer).result()
 
     # loading ------------------------------------------------------------------------------------------------------
 
@@ -157,8 +173,10 @@ class Detector:
         backend = self._model.backend
         # load_checkpoint leaves the task on the module; exports say it in their metadata, or at worst in their name
         task = backend.model.task if self._model.format == "pt" else backend.task or guess_model_task(self._path)
-        if task not in ("detect", "pose"):
-            raise ModelError(f"{self._path} is a model for {task!r}; person_tracking takes 'detect' and 'pose' weights")
+        if task not in ("detect", "pose", "segment"):
+            raise ModelError(
+                f"{self._path} is a model for {task!r}; person_tracking takes 'detect', 'pose' and 'segment' weights"
+            )
         return str(task)
 
     def _keypoint_shape(self) -> tuple[int, int] | None:
@@ -187,32 +205,44 @@ class Detector:
                 )
         return [numbers[name] for name in classes]
 
-    def _found(self, said: Any, inner: Sequence[int], outer: Sequence[int]) -> Iterator[Detections]:
-        """Boxes in pixels of the frame (``outer``: height, width) from those of the network's picture (``inner``).
+    def _found(self, answer: Answer, outer: Sequence[int]) -> list[Detections]:
+        """Boxes in pixels of the frame (``outer``: height, width) from those of the network's picture.
 
-        `DetectionPredictor.postprocess` and `PosePredictor.construct_result`.
+        `DetectionPredictor.postprocess`, and `construct_result` of `PosePredictor` and, with ``retina_masks``, of
+        `SegmentationPredictor`.
         """
-        from ultralytics.utils import nms, ops
+        import torch
+        from ultralytics.utils import nms
 
-        kept = nms.non_max_suppression(
-            said,
-            self._conf,
-            self._iou,
-            self._classes,
-            self._agnostic,
-            max_det=self._max_det,
-            nc=0 if self.task == "detect" else len(self.names),
-            end2end=self._model.end2end,
-            max_time_img=math.inf,  # by default a slow machine silently leaves frames without their boxes
-        )
         shape = (int(outer[0]), int(outer[1]))
-        for rows in kept:
-            ops.scale_boxes(inner, rows[:, :4], shape)
-            keypoints = None
-            if self._keypoints is not None:
-                points = rows[:, 6:].view(len(rows), *self._keypoints)
-                keypoints = ops.scale_coords(inner, points, shape).float().cpu().numpy()
-            yield Detections(rows[:, :6].float().cpu().numpy(), keypoints, shape)
+        with quiet(), torch.inference_mode():
+            kept = nms.non_max_suppression(
+                answer.said,
+                self._conf,
+                self._iou,
+                self._classes,
+                self._agnostic,
+                max_det=self._max_det,
+                nc=0 if self.task == "detect" else len(self.names),
+                end2end=self._model.end2end,
+                max_time_img=math.inf,  # by default a slow machine silently leaves frames without their boxes
+            )
+            return [self._scaled(rows, answer, number, shape) for number, rows in enumerate(kept)]
+
+    def _scaled(self, rows: Any, answer: Answer, number: int, shape: tuple[int, int]) -> Detections:
+        from ultralytics.utils import ops
+
+        ops.scale_boxes(answer.inner, rows[:, :4], shape)
+        keypoints = masks = None
+        if self._keypoints is not None:
+            points = rows[:, 6:].view(len(rows), *self._keypoints)
+            keypoints = ops.scale_coords(answer.inner, points, shape).float().cpu().numpy()
+        if self._masks:
+            drawn = ops.process_mask_native(answer.prototypes[number], rows[:, 6:], rows[:, :4], shape)
+            keep = drawn.flatten(1).any(dim=1)  # the predictor drops those of which nothing is left
+            rows, drawn = rows[keep], drawn[keep]
+            masks = encoded(drawn.cpu().numpy())
+        return Detections(rows[:, :6].float().cpu().numpy(), keypoints, shape, masks)
 
 
 def _close(alone: TorchThreads | None, network: Network) -> None:

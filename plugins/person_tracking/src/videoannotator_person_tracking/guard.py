@@ -39,6 +39,7 @@ _USED = (  # all of it here, in one thread: threads of their own prepare picture
     "ultralytics.data.augment",
     "ultralytics.engine.results",
     "ultralytics.nn.autobackend",
+    "ultralytics.trackers.bot_sort",
     "ultralytics.trackers.byte_tracker",
     "ultralytics.utils.nms",
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +23,17 @@ __all__ = ["Network"]
 _FAST_BATCH = 4  # on a processor: above that bfloat16 gains little more, and threads have less to share
 _KEPT_SIZES = 4  # networks for pictures of other sizes, ready to be used again
 
-Answer = tuple[Any, Sequence[int]]
-"""What the network said of some pictures, as a tensor, and the height and width of what it was shown."""
+
+@attrs.frozen(eq=False)
+class Answer:
+    """``said``: what the network says of some pictures, a tensor. ``inner``: height and width of what it was shown.
+
+    ``prototypes``: tensor (N, D, height, width) of which masks are made, when they are wanted.
+    """
+
+    said: Any
+    inner: Sequence[int]
+    prototypes: Any = None
 
 
 class Network:
@@ -36,8 +46,8 @@ class Network:
     exact.
 
     ``batch``: pictures per pass where the weights fix it, else None. ``size``: height and width of the network's
-    picture, before `LetterBox` trims it for weights that take any. ``dtype``: in which it computes. ``end2end``: it
-    needs no suppression. Raises `ConfigError` for an ``imgsz`` that the weights do not take.
+    picture, before `LetterBox` trims it for weights that take any. ``dtype``: in which it computes. ``masks``: answers
+    come with what masks are made of. Raises `ConfigError` for an ``imgsz`` that the weights do not take.
     """
 
     def __init__(
@@ -51,9 +61,10 @@ class Network:
         fast: bool,
         dtypes: Sequence[str],
         least: float,
+        masks: bool = False,
     ) -> None:
         self._model, self._weights, self._device, self._threads = model, weights, device, threads
-        self._least = least
+        self._least, self._masks = least, masks
         self.batch, fixed = self._input()
         self._fits = self._trims = False
         if model.format == "openvino" and self.batch is not None:
@@ -213,7 +224,14 @@ class Network:
         missing = self.batch - len(planes)
         if missing:
             planes = np.concatenate([planes, np.zeros((missing, *planes.shape[1:]), planes.dtype)])
-        return torch.from_numpy(streams.infer(planes, self._candidates)[: len(part)]), planes.shape[2:]
+        said, *more = streams.infer(planes, self._taken)
+        prototypes = torch.from_numpy(more[0][: len(part)]) if more else None
+        return Answer(torch.from_numpy(said[: len(part)]), planes.shape[2:], prototypes)
+
+    def _taken(self, outputs: Any) -> list[NDArray[np.float32]]:
+        """Copies of what is wanted of the network's outputs."""
+        said = self._candidates(outputs[0])
+        return [said, outputs[1].copy()] if self._masks else [said]
 
     def _candidates(self, said: NDArray[np.float32]) -> NDArray[np.float32]:
         """A copy of the places at which anything reaches the least score, in any picture; suppression drops the others.
@@ -234,18 +252,24 @@ class Network:
 
         with torch.inference_mode():
             pictures = self.pictures(part)
-            return self._said(pictures, self.batch or len(part)), pictures.shape[2:]
+            inner, wanted = pictures.shape[2:], len(part)
+            missing = (self.batch or wanted) - wanted
+            if missing > 0:  # weights of a fixed batch: fill it up with black
+                pictures = torch.cat((pictures, pictures.new_zeros((missing, *pictures.shape[1:]))))
+            said, prototypes = _parted(self._model(pictures))
+            return Answer(said[:wanted], inner, prototypes[:wanted] if self._masks else None)
 
-    def _said(self, pictures: Any, batch: int) -> Any:
-        """The network's raw answer; a batch that is shorter than the weights take is filled up with black."""
-        missing = batch - len(pictures)
-        if missing:
-            import torch
 
-            pictures = torch.cat((pictures, pictures.new_zeros((missing, *pictures.shape[1:]))))
-        said = self._model(pictures)
-        said = said[0] if isinstance(said, list | tuple) else said
-        return said[: batch - missing]
+def _parted(given: Any) -> tuple[Any, Any]:
+    """The rows of an answer, and the prototypes of masks; None where there are none.
+
+    Torch networks give ((rows, prototypes), ...) or (rows, ...), exports [rows, prototypes] or rows.
+    """
+    if not isinstance(given, list | tuple):
+        return given, None
+    if isinstance(given[0], list | tuple):
+        return given[0][0], given[0][1]
+    return given[0], given[1] if len(given) > 1 else None
 
 
 def _close(workers: TorchThreads | None, streams: dict[tuple[int, int], Streams]) -> None:

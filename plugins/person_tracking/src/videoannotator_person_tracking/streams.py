@@ -87,7 +87,7 @@ class Streams:
             self._requests.put(compiled.create_infer_request())
         # The binding sets up its NumPy side at the first inference; two threads that do so at once wait for each other
         # for ever (seen with OpenVINO 2026.4.1: one holds the GIL and waits for the guard that the other holds).
-        self.infer(np.zeros(list(compiled.input().shape), dtype=np.float32))
+        self.infer(np.zeros(list(compiled.input().shape), dtype=np.float32), lambda outputs: None)
 
     @staticmethod
     def fit(backend: Any) -> bool:
@@ -120,13 +120,11 @@ class Streams:
             backend.ov_compiled_model = ours  # one copy of the network in memory: ours takes the place of theirs
         return cls(ours, count)
 
-    def infer(
-        self, pictures: NDArray[np.float32], take: Callable[[NDArray[np.float32]], NDArray[np.float32]] = np.copy
-    ) -> NDArray[np.float32]:
-        """The network's first output for one input, from any thread. ``take``: copies what is wanted of it."""
+    def infer(self, pictures: NDArray[np.float32], take: Callable[[Any], R]) -> R:
+        """What ``take`` makes of the network's outputs for one input, from any thread. It must copy what it keeps."""
         request = self._requests.get()
         try:
-            return take(request.infer({0: pictures}, share_inputs=True, share_outputs=True)[0])
+            return take(request.infer({0: pictures}, share_inputs=True, share_outputs=True))
         finally:
             self._requests.put(request)
 

@@ -1,27 +1,33 @@
-"""Who is who from frame to frame: ultralytics' own ByteTrack, fed with our detections.
+"""Who is who from frame to frame: ultralytics' own trackers, and one built on them, fed with our detections.
 
 ByteTrack: Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022,
-https://arxiv.org/abs/2110.06864.
+https://arxiv.org/abs/2110.06864. BoT-SORT: Aharon et al., "BoT-SORT: Robust Associations Multi-Pedestrian Tracking",
+https://arxiv.org/abs/2206.14651. C-BIoU: see `buffered`.
 """
 
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from videoannotator_person_tracking.buffered import buffered_tracker
 from videoannotator_person_tracking.config import PersonTrackingConfig
 from videoannotator_person_tracking.detector import Detections
 from videoannotator_person_tracking.guard import quiet
 
-__all__ = ["ByteTrack", "NoTracker", "Tracked", "Tracker", "frames_lost"]
+__all__ = ["Follower", "Looks", "NoTracker", "Tracked", "Tracker", "frames_lost"]
 
 ULTRALYTICS_TRACK_BUFFER = 30
-"""Frames a lost track is kept in ultralytics' ``bytetrack.yaml``."""
+"""Frames a lost track is kept in ultralytics' ``bytetrack.yaml`` and ``botsort.yaml``."""
+
+Looks = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
+"""What persons look like: from a picture, uint8 (H, W, 3), red first, and boxes (N, 4), vectors (N, D) of length 1."""
 
 
 @attrs.frozen(eq=False)
@@ -30,7 +36,7 @@ class Tracked:
 
     ``boxes``: float32 (N, 4), x1, y1, x2, y2. ``score``: float32 (N,). ``label``: int64 (N,), number of the class.
     ``track``: int64 (N,), from 1 on, or None when nothing is tracked in this frame.
-    ``keypoints``: float32 (N, K, 3) or None.
+    ``keypoints``: float32 (N, K, 3) or None. ``masks``: N run lengths, or None.
     """
 
     boxes: NDArray[np.float32]
@@ -38,6 +44,7 @@ class Tracked:
     label: NDArray[np.int64]
     track: NDArray[np.int64] | None
     keypoints: NDArray[np.float32] | None
+    masks: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -46,8 +53,8 @@ class Tracked:
 class Tracker(Protocol):
     """What turns the detections of one frame after the other into rows."""
 
-    def update(self, found: Detections) -> Tracked:
-        """The rows of the next frame."""
+    def update(self, found: Detections, picture: NDArray[np.uint8] | None = None) -> Tracked:
+        """The rows of the next frame; ``picture``: the frame, uint8 (H, W, 3), blue first."""
         ...
 
     def forget(self) -> None:
@@ -65,13 +72,13 @@ class Tracker(Protocol):
 
 def _untracked(found: Detections) -> Tracked:
     boxes = found.boxes
-    return Tracked(boxes[:, :4], boxes[:, 4], boxes[:, 5].astype(np.int64), None, found.keypoints)
+    return Tracked(boxes[:, :4], boxes[:, 4], boxes[:, 5].astype(np.int64), None, found.keypoints, found.masks)
 
 
 class NoTracker:
     """Detections as they are."""
 
-    def update(self, found: Detections) -> Tracked:
+    def update(self, found: Detections, picture: NDArray[np.uint8] | None = None) -> Tracked:
         """The detections, without track ids."""
         return _untracked(found)
 
@@ -97,31 +104,24 @@ class _Ids:
         return self._last
 
 
-class ByteTrack:
-    """ByteTrack, as ``YOLO.track(..., tracker="bytetrack.yaml")`` runs it.
+class Follower:
+    """A tracker of ultralytics, as ``YOLO.track(..., tracker="bytetrack.yaml")`` runs it, or `buffered_tracker`.
 
     A row is a confirmed track that a detection of this frame was matched to; its box is the tracker's (filtered)
-    box, its score, class and keypoints are the detection's. Ids begin at 1 for every `ByteTrack`. A track that
+    box, its score, class, keypoints and mask are the detection's. Ids begin at 1 for every `Follower`. A track that
     begins after the first frame is confirmed, and gives rows, from its second frame on. In a frame where no
     track is confirmed or waiting for that, ultralytics gives the detections themselves, which are weak ones then,
-    without an id; so does this, unless ``untracked`` is False.
+    without an id; so does this, unless the setting ``untracked`` is False.
+
+    ``lost_frames``: looks at the picture for which a lost track is kept. ``looks``: gives vectors of what persons look
+    like, for the trackers that heed it; ultralytics' appearance model takes its place in ultralytics' own.
     """
 
-    def __init__(self, config: PersonTrackingConfig, lost_frames: int, *, untracked: bool = True) -> None:
-        from ultralytics.trackers.byte_tracker import BYTETracker
-
-        self._tracker = BYTETracker(
-            SimpleNamespace(
-                track_high_thresh=config.track_high_thresh,
-                track_low_thresh=config.track_low_thresh,
-                new_track_thresh=config.new_track_thresh,
-                match_thresh=config.match_thresh,
-                fuse_score=config.fuse_score,
-                track_buffer=lost_frames,
-            )
-        )
+    def __init__(self, config: PersonTrackingConfig, lost_frames: int, looks: Looks | None = None) -> None:
+        self._looks, self._camera = looks, config.sees_camera
+        self._tracker = _class_of(config)(args=_arguments(config, lost_frames, with_reid=looks is not None))
         self._tracker._ids = _Ids()
-        self._untracked = untracked
+        self._untracked = config.untracked
 
     def forget(self) -> None:
         """Give up all tracks; the next one has the next id."""
@@ -130,24 +130,29 @@ class ByteTrack:
         self._tracker._ids = ids
 
     def state(self) -> bytes:
-        """Tracks with their filters, the number of the frame, the last id."""
+        """Tracks with their filters, the number of the frame, the last id; for camera motion the picture before."""
         tracker = self._tracker
         lost = {track.track_id for track in tracker.lost_stracks}
         # of the tracks it gave up (up to 1000) it asks only whether one is still on the list of the lost
         removed = [track for track in tracker.removed_stracks if track.track_id in lost]
-        return pickle.dumps({**vars(tracker), "removed_stracks": removed, "removed_stracks_frame": []})
+        kept = {key: value for key, value in vars(tracker).items() if key != "encoder"}  # a function
+        return pickle.dumps({**kept, "removed_stracks": removed, "removed_stracks_frame": []})
 
     def restore(self, state: bytes) -> None:
         """Go on from there."""
         vars(self._tracker).update(pickle.loads(state))  # noqa: S301 - our own, from `state`
 
-    def update(self, found: Detections) -> Tracked:
+    def update(self, found: Detections, picture: NDArray[np.uint8] | None = None) -> Tracked:
         """The rows of the next frame: what `on_predict_postprocess_end` of ultralytics' trackers makes of it."""
         from ultralytics.engine.results import Boxes
         from ultralytics.utils import ops
 
         with quiet():
-            tracks = self._tracker.update(Boxes(found.boxes, found.shape))
+            seen: dict[str, Any] = {"img": picture if self._camera else None}
+            if self._looks is not None and picture is not None:
+                # a box that shows nothing has no looks; to ultralytics a vector of zeros says that
+                seen["feats"] = np.nan_to_num(self._looks(picture[..., ::-1], found.boxes[:, :4]))
+            tracks = self._tracker.update(Boxes(found.boxes, found.shape), **seen)
         if len(tracks) == 0:
             waiting = any(not track.is_activated for track in self._tracker.tracked_stracks)
             rows = _untracked(found)
@@ -159,18 +164,42 @@ class ByteTrack:
             label=tracks[:, 6].astype(np.int64),
             track=tracks[:, 4].astype(np.int64),
             keypoints=None if found.keypoints is None else found.keypoints[index],
+            masks=None if found.masks is None else tuple(found.masks[i] for i in index.tolist()),
         )
+
+
+def _class_of(config: PersonTrackingConfig) -> type[Any]:
+    from ultralytics.trackers.bot_sort import BOTSORT
+    from ultralytics.trackers.byte_tracker import BYTETracker
+
+    return {"bytetrack": BYTETracker, "botsort": BOTSORT}.get(config.tracker) or buffered_tracker()
+
+
+def _arguments(config: PersonTrackingConfig, lost_frames: int, *, with_reid: bool) -> SimpleNamespace:
+    """What stands in ultralytics' YAML files."""
+    names = (
+        *("track_high_thresh", "track_low_thresh", "new_track_thresh", "match_thresh", "fuse_score"),
+        *("proximity_thresh", "appearance_thresh", "buffer_ratio_first", "buffer_ratio_second"),
+    )
+    return SimpleNamespace(
+        **{name: getattr(config, name) for name in names},
+        track_buffer=lost_frames,
+        gmc_method="sparseOptFlow" if config.sees_camera else "none",
+        with_reid=with_reid,
+        model="auto",  # vectors come with the detections
+    )
 
 
 def _nothing(rows: Tracked) -> Tracked:
     keypoints = None if rows.keypoints is None else rows.keypoints[:0]
-    return Tracked(rows.boxes[:0], rows.score[:0], rows.label[:0], None, keypoints)
+    masks = None if rows.masks is None else ()
+    return Tracked(rows.boxes[:0], rows.score[:0], rows.label[:0], None, keypoints, masks)
 
 
 def frames_lost(config: PersonTrackingConfig, file_rate: float | None) -> int:
     """For how many looks at the picture a lost track is kept, at least 1.
 
-    ``file_rate``: frames per second of the file, None for a single picture. ByteTrack counts frames; `lost_after`
+    ``file_rate``: frames per second of the file, None for a single picture. The trackers count frames; `lost_after`
     and the default (30 frames of the file) are times, so a lower `rate` needs fewer. At the file's own rate the
     default is ultralytics' 30 frames exactly.
     """
