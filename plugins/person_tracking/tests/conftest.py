@@ -121,14 +121,14 @@ def _shake_up(net: Any, pictures: Any) -> None:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory, street: Frames) -> Mapping[str, Path]:
-    """Weights of the real architectures, random but for the last layer: ``detect`` and ``pose``, as .pt files."""
+    """Weights of the real architectures, random but for the last layer: ``detect``, ``pose``, ``segment``, as .pt."""
     import torch
     from ultralytics import YOLO
 
     folder = tmp_path_factory.mktemp("weights")
     pictures = torch.from_numpy(street[::6, ::2, ::2].copy()).permute(0, 3, 1, 2).flip(1).float()[..., :160, :224] / 255
     paths = {}
-    for task, name in (("detect", "yolo11n.yaml"), ("pose", "yolo11n-pose.yaml")):
+    for task, name in (("detect", "yolo11n.yaml"), ("pose", "yolo11n-pose.yaml"), ("segment", "yolo11n-seg.yaml")):
         torch.manual_seed(0)
         model = YOLO(name)
         _shake_up(model.model, pictures)

