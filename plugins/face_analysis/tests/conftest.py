@@ -27,6 +27,12 @@ def weights() -> Path:
 
 
 @pytest.fixture(scope="session")
+def yunet(assets: Path) -> Path:
+    """YuNet's weights, of the test material."""
+    return assets / "models" / "face_detection_yunet_2026may.onnx"
+
+
+@pytest.fixture(scope="session")
 def astronaut() -> NDArray[np.uint8]:
     """A portrait, 512 x 512, red first, that comes with scikit-image (public domain, NASA)."""
     with av.open(str(_inside("skimage", "data/astronaut.png"))) as container:
