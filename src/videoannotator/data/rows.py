@@ -44,6 +44,7 @@ Seconds = Annotated[float, Unit("s"), Range(ge=0)]
 Score = Annotated[float, Range(ge=0, le=1)]
 Pixels = Annotated[float, Dtype("float32"), Unit("px")]
 FrameIndex = Annotated[int, Range(ge=0)]
+Degrees = Annotated[float, Dtype("float32"), Unit("deg"), Range(ge=-180, le=180)]
 Keypoints = Annotated[NDArray[np.float32], ArrayOf("float32", (None, 3))]
 Landmarks = Annotated[NDArray[np.float32], ArrayOf("float32", (5, 2)), Unit("px")]
 Vector = Annotated[NDArray[np.float32], ArrayOf("float32", (None,))]
@@ -176,7 +177,13 @@ class Face:
     """A face in one frame.
 
     ``landmarks``: float32 (5, 2), x and y in pixels of right eye, left eye, nose tip, right and left corner of the
-    mouth; right and left are the person's own.
+    mouth; right and left are the person's own. ``track``: the same number for the same face as long as it is followed.
+    ``yaw``, ``pitch``, ``roll``: how the head is turned against the line of sight, 0 for a face seen from the front;
+    signs and order of ISO/IEC 19794-5. Yaw is positive when it is turned to its own left (to the right of the picture),
+    pitch when it looks down, roll when it is tilted to its own right shoulder (anticlockwise in the picture); from the
+    front, roll is done first, then pitch, then yaw. None where it cannot be told.
+    ``eye_distance``: between the two eyes as they are seen, so less for a turned head. ``sharpness``: of the picture of
+    the face, in the unit of whoever measured it; only faces measured in the same way can be compared.
     """
 
     frame: FrameIndex
@@ -188,6 +195,11 @@ class Face:
     y2: Pixels
     track: int | None = None
     landmarks: Landmarks | None = None
+    yaw: Degrees | None = None
+    pitch: Degrees | None = None
+    roll: Degrees | None = None
+    eye_distance: Annotated[float, Dtype("float32"), Unit("px"), Range(ge=0)] | None = None
+    sharpness: Annotated[float, Dtype("float32"), Range(ge=0)] | None = None
     __rules__: ClassVar = _BOX
 
 

@@ -27,6 +27,8 @@ from videoannotator.formats.record import Record, foreign_result
 __all__ = ["Coco"]
 
 _CHUNK = 2048
+_OF_A_FACE = ("yaw", "pitch", "roll", "eye_distance", "sharpness")
+"""Columns of `Face` that annotations have under the same names, where they are there."""
 
 
 class Coco:
@@ -37,9 +39,10 @@ class Coco:
     ``timestamp`` (seconds); their ``file_name`` is what a picture of the frame would be called, none is written.
     ``annotations`` have ``bbox`` (x, y, width, height in pixels), ``score``, ``timestamp``, and ``track_id`` where
     there is a track: none is made up. Keypoints are ``x, y, v`` with v = 2 where the score is above 0, and their
-    scores in ``keypoint_scores``; the five landmarks of a face are keypoints of the category ``face``. A mask is the
-    ``segmentation``, run lengths (RLE) with the ``size`` of the picture where it is known; ``area`` stays that of the
-    box. Rows that lie between two seen ones say ``interpolated``. Rows without a score have none.
+    scores in ``keypoint_scores``; the five landmarks of a face are keypoints of the category ``face``, its angles and
+    what else `Face` says of it are under their names. A mask is the ``segmentation``, run lengths (RLE) with the
+    ``size`` of the picture where it is known; ``area`` stays that of the box. Rows that lie between two seen ones say
+    ``interpolated``. Rows without a score have none.
     ``info.videoannotator`` has the media, coverage, failures and provenance. NaN is never written.
 
     What it cannot hold: rows of any other class, and columns that a class of yours adds to `Detection` or `Face`;
@@ -208,7 +211,7 @@ def _annotations(table: Table[Any], categories: list[int], size: Mapping[str, in
         (boxes, corners, exact) = (values.tolist() for values in _boxes(part))
         columns = [part.column(c).tolist() for c in ("frame", "time", "score", "track")]
         points = _points(list(part.column("landmarks" if face else "keypoints")))
-        more = [{}] * len(part) if face else _more(part, size)
+        more = _of_a_face(part) if face else _more(part, size)
         rows = []
         for index, (frame, time, score, track) in enumerate(zip(*columns, strict=True)):
             box = boxes[index]
@@ -240,6 +243,15 @@ def _more(table: Table[Any], size: Mapping[str, int]) -> list[dict[str, Any]]:
         said: dict[str, Any] = {} if mask is None else {"segmentation": {**shape, "counts": mask}}
         rows.append(said | {"interpolated": True} if interpolated else said)
     return rows
+
+
+def _of_a_face(table: Table[Any]) -> list[dict[str, Any]]:
+    """What annotations say of faces besides box and landmarks, where it is there."""
+    columns = {name: _short(table.column(name)).tolist() for name in _OF_A_FACE}
+    return [
+        {name: values[index] for name, values in columns.items() if not np.isnan(values[index])}
+        for index in range(len(table))
+    ]
 
 
 def _points(rows: list[NDArray[np.float32] | None]) -> list[dict[str, Any]]:
@@ -282,6 +294,7 @@ def _table(plain: Mapping[str, Any], kind: type[Any]) -> Table[Any]:
     }
     if kind is Face:
         columns["landmarks"] = [None if a.get("keypoints") is None else _triples(a)[:, :2] for a in rows]
+        columns |= {name: [a.get(name) for a in rows] for name in _OF_A_FACE}
     else:
         columns["label"] = [names[a["category_id"]] for a in rows]
         columns["keypoints"] = [_keypoints(a) for a in rows]
