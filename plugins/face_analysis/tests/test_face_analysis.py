@@ -18,8 +18,9 @@ from videoannotator.discover.models import sha256_of
 from videoannotator.discover.pipeline import Context
 from videoannotator.errors import ConfigError, DeviceError, ModelError
 from videoannotator_face_analysis import videoannotator_pipelines
-from videoannotator_face_analysis.centerface import CenterFace, providers_of
+from videoannotator_face_analysis.centerface import CenterFace
 from videoannotator_face_analysis.pipeline import FaceAnalysis
+from videoannotator_face_analysis.sessions import providers_of
 
 (SPEC,) = videoannotator_pipelines()
 
@@ -215,7 +216,7 @@ def test_another_onnx_file_and_no_onnx_file_are_named(tmp_path: Path) -> None:
     text.write_text("no model")
     with pytest.raises(ModelError, match=r"other\.onnx is not CenterFace: it has no 537"):
         CenterFace(other)
-    with pytest.raises(ModelError, match=r"text\.onnx is no CenterFace model"):
+    with pytest.raises(ModelError, match=r"text\.onnx is no model in ONNX format"):
         CenterFace(text)
 
 

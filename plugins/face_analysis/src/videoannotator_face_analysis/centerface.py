@@ -3,62 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import onnx
-import onnxruntime
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
 from onnx.tools.update_model_dims import update_inputs_outputs_dims
 
-from videoannotator.errors import DeviceError, ModelError
+from videoannotator.errors import ModelError
 from videoannotator_face_analysis.decoding import Faces, decode
+from videoannotator_face_analysis.sessions import Signature, dims, opened, read, signature
 
-__all__ = ["CenterFace", "providers_of"]
+__all__ = ["CenterFace", "is_centerface"]
 
 _INPUT = "input.1"
 _OUTPUTS = {"537": 1, "538": 2, "539": 2, "540": 10}  # heatmap, scale, offset, landmarks: name and channels
 _MULTIPLE = 32  # sides of the network's input
-_ERRORS_ONLY = 3
 
 
-def providers_of(device: str) -> list[tuple[str, dict[str, Any]]]:
-    """onnxruntime's execution providers for a device: ``"cpu"`` or ``"cuda:N"``.
-
-    Raises `DeviceError` when the installed onnxruntime cannot use it, rather than falling back unseen.
-    """
-    kind, _, index = device.partition(":")
-    cpu: tuple[str, dict[str, Any]] = ("CPUExecutionProvider", {})
-    if kind == "cpu":
-        return [cpu]
-    if kind == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        return [("CUDAExecutionProvider", {"device_id": int(index or 0)}), cpu]
-    raise DeviceError(
-        f"the installed onnxruntime cannot use {device!r}; set device='cpu'"
-        + (", or replace onnxruntime by onnxruntime-gpu" if kind == "cuda" else "")
-    )
+def is_centerface(given: Signature) -> bool:
+    """True for a model that takes and gives what CenterFace does."""
+    return given.inputs.keys() == {_INPUT} and _OUTPUTS.keys() <= given.outputs.keys()
 
 
 def _any_size(path: Path) -> bytes:
     """The model with free batch, height and width: the file fixes them at 10 pictures of 32 x 32."""
+    model = read(path)
+    given = signature(model)
+    missing = {_INPUT, *_OUTPUTS} - (given.inputs.keys() | given.outputs.keys())
+    if missing:
+        raise ModelError(f"{path} is not CenterFace: it has no {', '.join(sorted(missing))}")
+    inputs = {tensor.name: dims(tensor) for tensor in model.graph.input} | {_INPUT: ["N", 3, "H", "W"]}
+    outputs = {name: ["N", channels, "h", "w"] for name, channels in _OUTPUTS.items()}
     try:
-        model = onnx.load(str(path))
-        sizes = {tensor.name: _dims(tensor) for tensor in (*model.graph.input, *model.graph.output)}
-        missing = {_INPUT, *_OUTPUTS} - sizes.keys()
-        if missing:
-            raise ModelError(f"{path} is not CenterFace: it has no {', '.join(sorted(missing))}")
-        inputs = {tensor.name: sizes[tensor.name] for tensor in model.graph.input} | {_INPUT: ["N", 3, "H", "W"]}
-        outputs = {name: ["N", channels, "h", "w"] for name, channels in _OUTPUTS.items()}
         dynamic: bytes = update_inputs_outputs_dims(model, inputs, outputs).SerializeToString()
-    except (DecodeError, OSError, ValueError) as error:
-        raise ModelError(f"{path} is no CenterFace model in ONNX format: {error}") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is not CenterFace: {error}") from error
     return dynamic
-
-
-def _dims(tensor: Any) -> list[int]:
-    return [dimension.dim_value for dimension in tensor.type.tensor_type.shape.dim]
 
 
 class CenterFace:
@@ -68,14 +48,11 @@ class CenterFace:
     Raises `ModelError` for a file that is something else, `DeviceError` for a device onnxruntime cannot use.
     """
 
+    threshold = 0.5
+    overlap = 0.3
+
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
-        providers = providers_of(device)
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY  # it warns of initializers that nobody needs
-        self._session = onnxruntime.InferenceSession(_any_size(path), options, providers=providers)
+        self._session = opened(_any_size(path), device=device, threads=threads)
 
     def __call__(self, pictures: NDArray[np.uint8], *, threshold: float, overlap: float) -> list[Faces]:
         """The faces in each picture, best first, in its own pixels.
