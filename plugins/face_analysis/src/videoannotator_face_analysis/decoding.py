@@ -138,8 +138,8 @@ def decode_retinaface(
     corners = np.concatenate([middle - sides / 2, middle + sides / 2], axis=1)
     five = landmarks[chosen].reshape(-1, 5, 2)
     marks = centre[:, None] + five * np.float32(_VARIANCES[0]) * side[:, None]
-    scale: NDArray[np.float32] = np.array(size, dtype=np.float32) / np.float32(zoom)
-    found = corners * np.tile(scale, 2)
+    scale: NDArray[np.float32] = np.divide(size, zoom, dtype=np.float32)
+    found: NDArray[np.float32] = corners * np.tile(scale, 2)
     keep = suppressed(found, scores, overlap, border=1.0)
     return Faces(found[keep], scores[keep], (marks * scale)[keep])
 
@@ -165,7 +165,9 @@ def decode_scrfd(
     and the landmarks (N, 10). ``each``: faces per point. ``threshold``: scores must be it or more. ``overlap``: see
     `suppressed`. ``zoom``: see `decode_retinaface`.
     """
-    boxes, scores, marks = [], [], []
+    boxes: list[NDArray[np.float32]] = []
+    scores: list[NDArray[np.float32]] = []
+    marks: list[NDArray[np.float32]] = []
     for stride, score, box, landmarks in levels:
         chosen = np.flatnonzero(score >= threshold)
         at = points(*size, stride, each)[chosen]
@@ -173,6 +175,8 @@ def decode_scrfd(
         boxes.append(np.concatenate([at - sides[:, :2], at + sides[:, 2:]], axis=1))
         scores.append(score[chosen])
         marks.append(at[:, None] + five)
-    found, all_scores = np.concatenate(boxes) / np.float32(zoom), np.concatenate(scores)
+    found: NDArray[np.float32] = np.concatenate(boxes) / np.float32(zoom)
+    five_of_each: NDArray[np.float32] = np.concatenate(marks) / np.float32(zoom)
+    all_scores = np.concatenate(scores)
     keep = suppressed(found, all_scores, overlap, border=1.0)
-    return Faces(found[keep], all_scores[keep], np.concatenate(marks)[keep] / np.float32(zoom))
+    return Faces(found[keep], all_scores[keep], five_of_each[keep])

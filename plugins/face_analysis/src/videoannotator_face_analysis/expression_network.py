@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from videoannotator.errors import ModelError
-from videoannotator_face_analysis.centerface import providers_of
 from videoannotator_face_analysis.expression_rows import EIGHT, SEVEN
+from videoannotator_face_analysis.sessions import providers_of
 
 __all__ = ["ExpressionNetwork", "Readings"]
 

@@ -29,8 +29,8 @@ From MediaPipe's canonical face model (``mediapipe/modules/face_geometry/data/ca
 
 _X = MEAN_FACE - MEAN_FACE.mean(axis=0)
 _X_SQUARED = float((_X**2).sum())
-_STEPS = 300
-_SETTLED = 1e-10
+_STEPS = 200
+_SETTLED = 1e-7
 _FIT = 0.18
 """Landmarks that lie farther than this from those of the turned mean face (root mean square, in distances between its
 eyes) are not those of a face that can be measured. Faces that people would call well placed stay below 0.1."""
@@ -114,11 +114,13 @@ def _fitted(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     two = left @ right
     rotation = np.concatenate([two, np.cross(two[:, 0], two[:, 1])[:, None]], axis=1)
     scale = sizes.mean(axis=1)
+    moving = np.arange(len(points))  # each face until it stays: how long others take changes nothing
     for _ in range(_STEPS):
-        depth = scale[:, None] * (rotation[:, 2] @ _X.T)
-        last = rotation
-        rotation, scale = _kabsch(np.concatenate([points, depth[..., None]], axis=2))
-        if np.abs(rotation - last).max(initial=0) < _SETTLED:
+        depth = scale[moving, None] * (rotation[moving, 2, None] * _X).sum(axis=2)
+        last = rotation[moving]
+        rotation[moving], scale[moving] = _kabsch(np.concatenate([points[moving], depth[..., None]], axis=2))
+        moving = moving[np.abs(rotation[moving] - last).max(axis=(1, 2)) >= _SETTLED]
+        if not len(moving):
             break
     return rotation, scale
 

@@ -41,6 +41,7 @@ class YuNet:
     def __init__(self, path: Path, *, device: str = "cpu") -> None:
         if device != "cpu":
             raise DeviceError(f"YuNet runs through OpenCV, which cannot use {device!r}; set device='cpu'")
+        self._path = path
         level = cv2.utils.logging.getLogLevel()
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         try:  # OpenCV 5 warns that its new engine knows no targets; none is asked for
@@ -49,6 +50,10 @@ class YuNet:
             raise ModelError(f"OpenCV cannot read {path} as YuNet: {error}") from error
         finally:
             cv2.utils.logging.setLogLevel(level)
+
+    def copy(self) -> YuNet:
+        """Another one of the same weights, for another thread."""
+        return YuNet(self._path)
 
     def __call__(self, pictures: NDArray[np.uint8], *, threshold: float, overlap: float) -> list[Faces]:
         """The faces in each picture, best first, in its own pixels; see `Detector`."""
