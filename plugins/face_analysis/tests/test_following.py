@@ -95,19 +95,32 @@ def test_faces_are_matched_all_at_once() -> None:
 
 def test_at_a_cut_all_tracks_end(astronaut: NDArray[np.uint8]) -> None:
     dark = np.zeros_like(astronaut)
-    follower, ended = Follower(1.0, 27.0), []
+    follower, ended = Follower(1.0, 0.7), []
     for index, picture in enumerate([astronaut, astronaut, dark, astronaut, astronaut]):
         faces = _faces([[100, 100]] if picture is astronaut else [])
         numbers, over = follower.update(index, index / 5, *faces, thumbnail(picture))
         ended += [(row.track, index) for row in over]
         assert numbers == ([] if picture is dark else [1 if index < 2 else 2])
     assert ended == [(1, 2)]
-    assert change(thumbnail(astronaut), thumbnail(astronaut)) == 0
+
+
+def test_what_is_a_change_of_the_whole_picture(astronaut: NDArray[np.uint8]) -> None:
+    here = thumbnail(astronaut)
+    flat = np.full_like(here, 30)
+    noisy = (flat + np.random.default_rng(0).normal(0, 3, here.shape)).astype(np.uint8)
+    assert change(here, here) < 0.01
+    assert change(here, thumbnail(np.roll(astronaut, 20, axis=1))) < 0.4  # the camera moves
+    assert change(here, thumbnail((astronaut * 0.6 + 90).astype(np.uint8))) < 0.3  # a light goes on
+    assert change(noisy, flat) < 0.3
+    assert change(flat, flat) == 0
+    assert change(here, thumbnail(astronaut[:, ::-1])) > 0.3
+    assert change(here, flat) > 0.9
+    assert change(thumbnail(np.zeros((1, 1, 3), np.uint8)), thumbnail(np.full((1, 1, 3), 9, np.uint8))) == 0
 
 
 def test_thumbnails_of_thin_pictures() -> None:
     for shape in ((1, 1, 3), (16, 400, 3), (240, 16, 3)):
-        assert thumbnail(np.full(shape, 90, np.uint8)).ndim == 3
+        assert thumbnail(np.full(shape, 90, np.uint8)).ndim == 2
 
 
 def test_numbers_are_not_given_twice() -> None:

@@ -54,12 +54,11 @@ class FaceAnalysisConfig:
     lost_after: Annotated[float, Range(gt=0), Unit("s")] = attrs.field(
         default=1.0, metadata={"help": "how long a face may be out of sight and keep its track"}
     )
-    cut: Annotated[float, Range(gt=0, le=255)] | None = attrs.field(
-        default=27.0,
+    cut: Annotated[float, Range(gt=0, le=2)] | None = attrs.field(
+        default=0.7,
         metadata={
             "help": "all tracks end where the whole picture changes by this much from one picture looked at to the "
-            "next: mean difference of hue, saturation and value, as PySceneDetect's ContentDetector measures it; "
-            "unset: never"
+            "next: 0 is no change, 1 a picture that has nothing in common with the last; unset: never"
         },
     )
     embedding: str | None = attrs.field(

@@ -33,11 +33,12 @@ _SPEED = 3.0  # sizes per second by which that grows
 _FAR = 1.5  # sizes, at most
 _GROWN = 2.0  # times its size that a face may be when it is seen next, or one part of it
 _MEMORY = 0.2  # seconds within which a face stops that is seen no more
-_SIDE = 48  # pixels on the longer side of a thumbnail
+_SIDE = 32  # pixels on the longer side of a thumbnail
+_SSIM = (0.03 * 255) ** 2
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture so small that only what happens to all of it can be seen: uint8, hue, saturation, value.
+    """A grey picture so small that only what happens to all of it can be seen: uint8 (h, w).
 
     ``pixels``: uint8 (H, W, 3), red first.
     """
@@ -45,16 +46,18 @@ def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     scale = _SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2HSV), dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 def change(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """How different two thumbnails are, 0..255: the mean difference of hue, saturation and value.
+    """How little two thumbnails have in common: 0 for the same, about 1 for two that have nothing in common.
 
-    That is what PySceneDetect's ContentDetector calls a frame's score, here between pictures looked at.
+    One less the contrast and structure term of SSIM (Wang et al., *Image quality assessment: from error visibility to
+    structural similarity*, IEEE TIP 13, 2004) with its constant, over the whole picture at once: where both have the
+    same contrast, about one less their correlation. More light on all of it is no change; two flat pictures are alike.
     """
-    away = np.abs(one.astype(np.int16) - other.astype(np.int16))
-    return float(away.mean())
+    a, b = (picture - picture.mean() for picture in (one.astype(np.float64), other.astype(np.float64)))
+    return float(1 - (2 * (a * b).mean() + _SSIM) / ((a**2).mean() + (b**2).mean() + _SSIM))
 
 
 @attrs.define(eq=False)
