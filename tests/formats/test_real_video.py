@@ -54,4 +54,6 @@ def test_third_parties_read_the_rows(result: Result, tmp_path: Path) -> None:
     shots = webvtt.read(str(tmp_path / "caregiver_infant_scene_detection.vtt"), strict=True)
     assert len(shots) == len(result["scene_detection"].shots)
     for name, output in zip(PIPELINES, ("shots", "speech", "faces"), strict=True):
-        assert va.read(tmp_path / f"caregiver_infant_{name}.csv")[name].tables[output] == result[name].tables[output]
+        several = f"_{output}" if len(result[name].tables) > 1 else ""
+        path = tmp_path / f"caregiver_infant_{name}{several}.csv"
+        assert va.read(path)[name].tables[output] == result[name].tables[output]

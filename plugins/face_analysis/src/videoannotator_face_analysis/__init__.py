@@ -1,4 +1,4 @@
-"""Faces: boxes, landmarks, tracks, angles; vectors, clusters and expressions on request. No torch, no download."""
+"""Faces: boxes, landmarks, tracks, angles; vectors, clusters and expressions on request. All of it without torch."""
 
 from __future__ import annotations
 
