@@ -48,6 +48,8 @@ def test_in_a_clone_the_command_names_what_is_there(name: str, backend: str | No
 def test_elsewhere_the_command_names_the_distribution(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(known, "__file__", str(tmp_path / "lib" / "site-packages" / "videoannotator" / "known.py"))
     assert known.how_to_install("voice_activity") == "pip install videoannotator-voice-activity"
+    rtm = "pip install videoannotator-person-tracking-rtm"
+    assert known.how_to_install("person_tracking", "rtmlib") == known.how_to_install("person_tracking_rtm") == rtm
     assert known.how_to_install("person_tracking", "ultralytics") == known.how_to_install("person_tracking")
     assert known.how_to_install("no_such_thing") is None
     assert known.how_to_install("person_tracking", "no_such_thing") is None

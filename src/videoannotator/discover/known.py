@@ -21,7 +21,10 @@ SHIPPED: Mapping[str, str] = {
 """Pipeline -> distribution; of several backends, the one that is used without a choice."""
 
 BACKENDS: Mapping[str, Mapping[str, str]] = {
-    "person_tracking": {"ultralytics": "videoannotator-person-tracking"},
+    "person_tracking": {
+        "rtmlib": "videoannotator-person-tracking-rtm",
+        "ultralytics": "videoannotator-person-tracking",
+    },
 }
 """Pipeline -> backend -> distribution, where there are several."""
 

@@ -25,7 +25,8 @@ def described(plan: Plan) -> list[str]:
         spec, request = planned.entry.spec, planned.request
         apart = f", in {planned.isolation}" if planned.isolation else ""
         where = f"{request.device}{_mode(planned)}{apart}"
-        lines.append(f"{planned.stage + 1}. {spec.name} {spec.version} ({spec.licence}) on {where}")
+        backend = f", backend {spec.backend}" if spec.backend else ""
+        lines.append(f"{planned.stage + 1}. {spec.name} {spec.version} ({spec.licence}{backend}) on {where}")
         lines.append(f"   reads {', '.join(_need(n) for n in planned.needs) or 'nothing'}")
         rows = {output: path.rpartition(":")[2] for output, path in spec.gives.items()}
         lines.append(f"   gives {', '.join(f'{output} ({name})' for output, name in rows.items())}")

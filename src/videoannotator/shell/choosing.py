@@ -68,7 +68,7 @@ def readiness(entry: PipelineEntry, given: Mapping[str, Any] | None, store: Mode
     except PluginLoadError as error:
         return Readiness(name, str(error), f"Type: {_anew(entry)}")
     store = entry.models(store)
-    plain, fetch, ways = plain_config(config), [], []
+    plain, fetch, options, ways = plain_config(config), [], "", []
     for model in models_of(config):
         if store.present(model, entry.spec.models):
             continue
@@ -76,13 +76,17 @@ def readiness(entry: PipelineEntry, given: Mapping[str, Any] | None, store: Mode
         spec = next((m for m in entry.spec.models if m.name == model), None)
         if spec is None:
             return _unknown(entry, model, setting)
-        by_hand = f"put the file at {store.locate(spec)}" if setting is None else f"use --set {name}.{setting}=PATH"
         if not store.may_fetch(spec):
             return _not_fetched(entry, spec, store, setting)
         fetch.append(spec)
-        ways.append(by_hand)
+        if setting is None:
+            ways.append(f"put the file at {store.locate(spec)}")
+        else:
+            options += f" --set {name}.{setting}=PATH"
     if not fetch:
         return Readiness(name)
+    if options:
+        ways.append(f"use{options}")
     return Readiness(
         name,
         f"its weights are not on this disk: {' and '.join(map(describe_model, fetch))}",
