@@ -12,12 +12,12 @@ from PIL import Image
 
 import videoannotator as va
 from videoannotator import draw
+from videoannotator.data.boxes import box_tables
 from videoannotator.data.outcome import Coverage
 from videoannotator.data.result import Result
 from videoannotator.data.rows import Detection, Face, Shot
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
-from videoannotator.draw.boxes import box_tables
 from videoannotator.draw.lanes import lanes, track_lanes
 from videoannotator.draw.people import People
 from videoannotator.draw.scene import Scene
@@ -44,6 +44,20 @@ class TurnedFace:
     pitch: float | None
     roll: float | None
     landmarks: Annotated[Any, va.ArrayOf("float32", (None, 2))] | None = None
+
+
+@va.row
+class Expression:
+    """What a pipeline says of faces that another one found."""
+
+    frame: int
+    time: float
+    x1: Pixels
+    y1: Pixels
+    x2: Pixels
+    y2: Pixels
+    label: str
+    track: int | None = None
 
 
 @va.row
@@ -238,6 +252,18 @@ def test_the_head_is_shown_where_it_faces(clip: Path) -> None:
     ys, xs = np.nonzero(blue & differing(left, still, 20))
     assert (xs.min(), xs.max()) == pytest.approx((160, 160 + 36 * np.sin(np.radians(60))), abs=5)
     assert np.abs(ys - 180).max() <= 4
+
+
+def test_expressions_are_told_on_the_faces_they_are_of(clip: Path) -> None:
+    faces = Table.from_rows(Face, [Face(3, 0.3, 0.9, 20, 20, 60, 60, 1), Face(3, 0.3, 0.9, 120, 20, 160, 60, 2)])
+    happy = Table.from_rows(Expression, [Expression(3, 0.3, 120, 20, 160, 60, "happiness", 2)])
+    result = make_result(clip, {"face_expressions": happy, "face_analysis": faces})
+    (boxes,) = box_tables(result)
+    assert boxes.pipeline == "face_analysis"
+    look = draw.Look(show=["faces", "labels", "expressions"])
+    scene = Scene(result, look)
+    assert [scene._text(boxes, row, 0.3) for row in faces] == ["face 1", "face 2 happiness"]
+    assert Scene(result, draw.Look())._text(boxes, faces[1], 0.3) == "face 2"
 
 
 def test_faces_are_cut_out_in_rows(clip: Path, tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ class Canvas:
         self.measures = Measures(width, height)
         self.room = Room(width, height)
         self._finer = 2 if width * height < _SMOOTH_BELOW else 1
-        self._sheet = Image.new("RGBA", (width * self._finer, height * self._finer), (0, 0, 0, 0))
+        # colours already multiplied by how opaque they are: what is drawn is opaque, or black, so they are
+        self._sheet = Image.new("RGBa", (width * self._finer, height * self._finer))
         self._draw = ImageDraw.Draw(self._sheet)
         self._labels: list[tuple[str, Color, Box, bool]] = []
         self._corners: list[tuple[str, Box]] = []
@@ -143,6 +144,9 @@ class Canvas:
         """``picture`` (RGB, of this size) with everything drawn on it; the same object."""
         self._write_labels()
         self._write_corners()
-        sheet = self._sheet if self._finer == 1 else self._sheet.reduce(self._finer)
-        picture.paste(sheet, (0, 0), sheet)
+        from PIL import Image, ImageChops
+
+        *colors, opaque = (self._sheet if self._finer == 1 else self._sheet.reduce(self._finer)).split()
+        picture.paste((0, 0, 0), (0, 0, *picture.size), opaque)
+        picture.paste(ImageChops.add(picture, Image.merge("RGB", colors)))
         return picture

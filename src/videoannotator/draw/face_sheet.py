@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from videoannotator.data.boxes import BoxTable, box_tables
 from videoannotator.data.result import Result
-from videoannotator.draw.boxes import BoxTable, box_tables
 from videoannotator.draw.hiding import Hiding, grown
 from videoannotator.draw.labels import Box
 from videoannotator.draw.look import Look
@@ -61,7 +61,7 @@ def faces(
     """
     pillow()
     look = look if look is not None else Look()
-    tables = [boxes for boxes in box_tables(result, look) if boxes.is_face]
+    tables = [boxes for boxes in box_tables(result, look.pipelines) if boxes.is_face]
     if not tables:
         raise ConfigError("no pipeline of this result looked for faces: annotate with face_analysis, too")
     result = located(result, media)

@@ -33,7 +33,7 @@ from videoannotator.errors import ConfigError, FormatError
 __all__ = ["video"]
 
 _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
-    ("libx264", {"preset": "fast", "crf": "18"}),
+    ("libx264", {"preset": "veryfast", "crf": "17"}),
     ("libopenh264", {"rc_mode": "quality"}),
     ("h264_videotoolbox", {"q": "70"}),
     ("h264_mf", {"rate_control": "quality", "quality": "80"}),

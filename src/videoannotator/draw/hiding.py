@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from videoannotator.data.boxes import BoxTable, box_tables
 from videoannotator.data.result import Result
-from videoannotator.draw.boxes import BoxTable, box_tables
 from videoannotator.draw.labels import Box
 from videoannotator.draw.look import HideWith, Look
 from videoannotator.draw.people import People

@@ -9,13 +9,13 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from videoannotator.data.boxes import BoxTable, box_tables
 from videoannotator.data.media import MediaInfo
 from videoannotator.data.outcome import Coverage
 from videoannotator.data.result import Result
 from videoannotator.data.rows import Shot
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
-from videoannotator.draw.boxes import BoxTable, box_tables
 from videoannotator.draw.look import Look
 from videoannotator.draw.people import People
 from videoannotator.draw.style import FACE, FAINT, INK, SHOTS, SPEECH, Color, track_color
@@ -65,6 +65,8 @@ def lanes(result: Result, look: Look | None = None) -> list[Lane]:
             continue
         if id(table) in boxes:
             drawn += _box_lanes(boxes[id(table)], people)
+        elif {"time", "region", "energy"} <= columns:
+            drawn += _energy_lanes(table, coverage)
         elif {"start", "end"} <= columns:
             drawn += _span_lanes(name, table, columns, coverage)
         elif {"time", "name", "value"} <= columns:
@@ -219,6 +221,19 @@ def _signal_lanes(table: Table[Any], coverage: Coverage) -> Iterator[Lane]:
         heights = (values - low) / ((high - low) or 1.0)
         curve = tuple(zip(np.asarray(mine.column("time")).tolist(), heights.tolist(), strict=True))
         yield Lane(str(name), curve=curve, color=FAINT, covered=coverage.spans, note=f"{low:.3g} to {high:.3g}")
+
+
+def _energy_lanes(table: Table[Any], coverage: Coverage) -> Iterator[Lane]:
+    """Motion energy of the regions that are nobody's; where it could not be told, nothing."""
+    regions = np.asarray(table.column("region"))
+    if "track" in table.columns:
+        regions = np.where(np.ma.getmaskarray(table.column("track")), regions, "")
+    for region in [r for r in dict.fromkeys(regions.tolist()) if r][:_SIGNALS]:
+        mine = table[regions == region]
+        values = np.nan_to_num(np.ma.filled(np.ma.asarray(mine.column("energy"), dtype=np.float64), np.nan))
+        most = float(values.max())
+        curve = tuple(zip(mine.column("time").tolist(), (values / (most or 1.0)).tolist(), strict=True))
+        yield Lane(f"motion: {region}", curve=curve, color=FAINT, covered=coverage.spans, note=f"at most {most:.3g}")
 
 
 def _title(pipeline: str) -> str:

@@ -14,11 +14,23 @@ __all__ = ["PARTS", "Hide", "HideWith", "Look"]
 Hide = Literal["nothing", "faces", "persons", "all"]
 HideWith = Literal["blur", "pixelate", "fill"]
 
-PARTS = ("boxes", "skeletons", "faces", "landmarks", "pose", "labels", "scores", "shots", "lanes", "time")
+PARTS = (
+    "boxes",
+    "skeletons",
+    "faces",
+    "landmarks",
+    "pose",
+    "labels",
+    "expressions",
+    "scores",
+    "shots",
+    "lanes",
+    "time",
+)
 """What can be drawn: boxes of persons and things, their skeletons, boxes of faces, their landmarks, the axes of the
-head, names and numbers, scores, the number of the shot, the lanes under a film, the time."""
+head, names and numbers, the labels of expressions, scores, the number of the shot, the lanes under a film, the time."""
 
-_UNLESS_TOLD = tuple(part for part in PARTS if part != "scores")
+_UNLESS_TOLD = tuple(part for part in PARTS if part not in ("expressions", "scores"))
 
 
 def _parts(value: str | Iterable[str]) -> frozenset[str]:
@@ -34,8 +46,9 @@ def _names(value: Iterable[str | int] | str | int) -> tuple[str, ...]:
 class Look:
     """What is drawn on pictures. Raises `ConfigError` for a value that is none.
 
-    ``pipelines``: whose rows are drawn; None draws every pipeline's. ``show``: which of `PARTS`; all but ``scores``
-    unless told. ``keypoint_score``: points of a body that the model believes in less are not drawn, 0..1.
+    ``pipelines``: whose rows are drawn; None draws every pipeline's. ``show``: which of `PARTS`; all but
+    ``expressions`` and ``scores`` unless told. ``keypoint_score``: points of a body that the model believes in less
+    are not drawn.
 
     ``hide`` makes people unrecognisable, below everything that is drawn: ``"faces"`` hides boxes of faces and, where
     there are keypoints, heads; ``"persons"`` whole boxes of persons; ``"all"`` the whole picture. It hides what was

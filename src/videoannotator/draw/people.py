@@ -15,9 +15,9 @@ from typing import Any
 
 import attrs
 
+from videoannotator.data.boxes import BoxTable
 from videoannotator.data.result import Result
 from videoannotator.data.table import Table
-from videoannotator.draw.boxes import BoxTable
 from videoannotator.draw.style import FACE, Color, track_color
 
 __all__ = ["People", "Person"]

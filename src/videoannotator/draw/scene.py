@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from videoannotator.data.boxes import BoxTable, box_tables
 from videoannotator.data.result import Result
 from videoannotator.data.rows import Shot
-from videoannotator.draw.boxes import BoxTable, box_tables
 from videoannotator.draw.canvas import Canvas
 from videoannotator.draw.hiding import Hiding
 from videoannotator.draw.labels import Box
@@ -43,7 +44,7 @@ class Scene:
         self.look = look
         self.people = People(result)
         self._result = result
-        self._boxes = box_tables(result, look)
+        self._boxes = box_tables(result, look.pipelines)
         self._hiding = Hiding(result, look, self.people)
         self._size = (result.media.video.width, result.media.video.height) if result.media.video is not None else (1, 1)
 
@@ -133,7 +134,8 @@ class Scene:
         sure = self.look.keypoint_score
         head = head_box(keypoints, sure)
         if head is not None:
-            canvas.room.keep_clear((head[0] * scale[0], head[1] * scale[1], head[2] * scale[0], head[3] * scale[1]))
+            x1, y1, x2, y2 = head[0] * scale[0], head[1] * scale[1], head[2] * scale[0], head[3] * scale[1]
+            canvas.room.keep_clear((max(x1, box[0]), max(y1, box[1]), min(x2, box[2]), min(y2, box[3])))
         if held or "skeletons" not in self.look.show or box[3] - box[1] < _SMALL:
             return
         thin = min(1.0, (box[3] - box[1]) / (50 * canvas.measures.line))  # small bodies are not covered by their lines
@@ -158,10 +160,20 @@ class Scene:
             else:
                 name = str(getattr(row, "label", None) or boxes.pipeline.replace("_", " "))
                 parts.append(name if track is None else f"{name} {track}")
+        if "expressions" in self.look.show and boxes.is_face:
+            parts += [str(other.label) for other in _of_same(boxes, row) if other.label is not None]
         score = getattr(row, "score", None)
         if "scores" in self.look.show and score is not None:
             parts.append(f"{score:.2f}")
         return " ".join(parts)
+
+
+def _of_same(boxes: BoxTable, row: Any) -> Iterator[Any]:
+    """The rows with a label that other outputs have of the same box on the same frame."""
+    box = (row.x1, row.y1, row.x2, row.y2)
+    for other in boxes.more:
+        if other.has("label"):
+            yield from (o for o in other.table[other.of_frame(row.frame)] if (o.x1, o.y1, o.x2, o.y2) == box)
 
 
 def time_text(seconds: float) -> str:

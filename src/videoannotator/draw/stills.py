@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from videoannotator.data.boxes import box_tables
 from videoannotator.data.media import VideoInfo
 from videoannotator.data.result import Result
-from videoannotator.draw.boxes import box_tables
 from videoannotator.draw.lanes import Lane, span_lanes, track_lanes
 from videoannotator.draw.look import Look
 from videoannotator.draw.people import People
@@ -90,7 +90,7 @@ def tracks(
     look = look if look is not None else Look()
     people = People(result)
     drawn: list[Lane] = span_lanes(result, look)
-    for boxes in box_tables(result, look):
+    for boxes in box_tables(result, look.pipelines):
         title = "faces" if boxes.is_face else boxes.pipeline.replace("_", " ")
         mine = list(track_lanes(boxes, people, most))
         count = len({track for track in boxes.tracks if track is not None})

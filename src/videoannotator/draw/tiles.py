@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from videoannotator.data.boxes import box_tables
 from videoannotator.data.result import Result
 from videoannotator.data.rows import Shot
 from videoannotator.data.time import TimeSpan
-from videoannotator.draw.boxes import box_tables
 from videoannotator.draw.look import Look
 from videoannotator.draw.scene import Scene
 from videoannotator.draw.source import pictures

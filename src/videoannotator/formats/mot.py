@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from videoannotator.data.boxes import box_tables
 from videoannotator.data.columns import columns_of
 from videoannotator.data.result import Result
 from videoannotator.data.rows import Detection
@@ -28,7 +29,6 @@ from videoannotator.formats.record import Record, foreign_result
 __all__ = ["Mot", "read_mot"]
 
 SIDECAR = ".seqinfo.ini"
-_COLUMNS = {"frame", "time", "x1", "y1", "x2", "y2", "track"}
 _MISSING = "-1"
 _EXACT = 24
 """Numbers with more letters are exact decimals: computing with float64 would lose their last digits."""
@@ -40,7 +40,8 @@ class Mot:
     ``frame, id, bb_left, bb_top, bb_width, bb_height, conf, x, y, z``, the last three -1.
 
     Frames and the corner of a box are counted from 1, as the definition says; ours from 0. One file
-    ``{stem}_{pipeline}.txt`` for each table whose rows are boxes with a frame and a track, whatever their class.
+    ``{stem}_{pipeline}.txt`` for each table whose rows are boxes with a frame and a track, whatever their class, unless
+    it only tells more of the boxes of another table (expressions of faces) or measures places (``region``).
     Where rows have several labels there is a file for each, ``{stem}_{pipeline}_{label}.txt``: those who judge
     trackers take every line for a pedestrian. Rows without a track have the id -1 and go, where others have one, into
     ``..._det.txt``: two lines of one frame may not share an id. ``conf`` is the score, -1 where there is none.
@@ -56,7 +57,8 @@ class Mot:
         """Write the files of every table of boxes with tracks, each with its ``.seqinfo.ini``; see `Format.write`."""
         written: list[Path] = []
         taken: set[str] = set()
-        for name, pipeline, output, table in file_names(result, stem, "", _holds):
+        found = {id(boxes.table) for boxes in box_tables(result) if boxes.has("track")}
+        for name, pipeline, output, table in file_names(result, stem, "", lambda table: id(table) in found):
             for more, label, part in _parts(table):
                 path = folder / f"{name}{more}.txt"
                 if path.name.casefold() in taken:  # not every file system tells upper from lower case
@@ -108,10 +110,6 @@ def read_mot(
         return _read_foreign(path, lines, find_sequence(path), rate, media, truth)
     except DataError as error:
         raise FormatError(f"{path}: {error}") from error
-
-
-def _holds(table: Table[Any]) -> bool:
-    return set(table.columns) >= _COLUMNS
 
 
 def _parts(table: Table[Any]) -> Iterator[tuple[str, str | None, Table[Any]]]:

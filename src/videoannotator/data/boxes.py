@@ -1,7 +1,13 @@
-"""Boxes on frames, of whatever row class, quickly found by frame and by time."""
+"""Boxes on frames, of whatever row class: which tables have them, and which of these only tell more of others' boxes.
+
+Rows are known by their columns, so those of anybody's pipeline count. Rows with ``landmarks``, or the angles of a head
+or a gaze, are faces. Rows with a ``region`` are measurements of places, not things that were found. A table whose boxes
+are those of another one (expressions of faces that face_analysis found) tells more of the same things: `BoxTable.more`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any
 
@@ -12,11 +18,12 @@ from numpy.typing import NDArray
 from videoannotator.data.outcome import Coverage
 from videoannotator.data.result import Result
 from videoannotator.data.table import Table
-from videoannotator.draw.look import Look
 
 __all__ = ["BoxTable", "Found", "box_tables"]
 
 _BOX = {"frame", "time", "x1", "y1", "x2", "y2"}
+_OF_FACES = {"landmarks", "yaw", "gaze_yaw", "valence"}
+_SAMPLE = 64  # rows that decide whether two tables have the same boxes
 
 
 @attrs.frozen
@@ -29,12 +36,16 @@ class Found:
 
 @attrs.frozen(eq=False)
 class BoxTable:
-    """Boxes on frames, of whatever row class. ``coverage`` tells at which rate frames were looked at."""
+    """Boxes on frames, of whatever row class. ``coverage`` tells at which rate frames were looked at.
+
+    ``more``: tables of other outputs that tell more of the same boxes.
+    """
 
     pipeline: str
     output: str
     table: Table[Any]
     coverage: Coverage
+    more: tuple[BoxTable, ...] = ()
 
     def has(self, column: str) -> bool:
         """True when the rows have that field."""
@@ -42,8 +53,8 @@ class BoxTable:
 
     @property
     def is_face(self) -> bool:
-        """True for faces: rows with landmarks."""
-        return self.has("landmarks")
+        """True for faces: rows with landmarks, or with the angles of a head or a gaze."""
+        return bool(_OF_FACES & set(self.table.columns))
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
@@ -105,11 +116,39 @@ class BoxTable:
                 rows, held = self.of_frame(int(self.frames[nearest])), True
         return Found(self.table[rows], held)
 
+    def has_boxes_of(self, other: BoxTable) -> bool:
+        """True when these rows' boxes are ``other``'s, on the same frames."""
+        if not len(self.table):  # their columns are all there is to go by
+            return self.is_face and other.is_face and not self.has("landmarks")
+        places = np.unique(np.linspace(0, len(self.table) - 1, _SAMPLE).astype(np.int64))
+        same = 0
+        for place in places.tolist():
+            first, last = np.searchsorted(other.frames, [self.frames[place], self.frames[place] + 1])
+            same += bool((other.corners[first:last] == self.corners[place]).all(axis=1).any())
+        return same >= 0.9 * len(places)
 
-def box_tables(result: Result, look: Look | None = None) -> tuple[BoxTable, ...]:
-    """Every table of the result whose rows are boxes on frames, of the pipelines that ``look`` takes."""
-    return tuple(
+
+def box_tables(result: Result, pipelines: Collection[str] | None = None) -> tuple[BoxTable, ...]:
+    """The tables of a result whose rows are things on frames, of the named ``pipelines``, of all when None.
+
+    Tables that only tell more of another's boxes are in its `BoxTable.more`.
+    """
+    every = [
         BoxTable(name, output, table, result[name].coverage)
         for name, output, table in result.tables()
-        if set(table.columns) >= _BOX and (look is None or look.takes(name))
-    )
+        if set(table.columns) >= _BOX and "region" not in table.columns
+    ]
+    # those that find come before those that tell more of what was found
+    finders = sorted(every, key=lambda boxes: not (boxes.has("landmarks") or boxes.has("keypoints")))
+    first: list[BoxTable] = []
+    more: dict[int, list[BoxTable]] = {}
+    for boxes in finders:
+        base = next((n for n, other in enumerate(first) if boxes.has_boxes_of(other)), None)
+        if base is None:
+            first.append(boxes)
+        else:
+            more.setdefault(base, []).append(boxes)
+    found = [attrs.evolve(boxes, more=tuple(more.get(n, ()))) for n, boxes in enumerate(first)]
+    order = {id(boxes.table): n for n, boxes in enumerate(every)}
+    found.sort(key=lambda boxes: order[id(boxes.table)])
+    return tuple(boxes for boxes in found if pipelines is None or boxes.pipeline in pipelines)
