@@ -184,4 +184,4 @@ def test_wrong_options_are_named(options: dict[str, object], says: str) -> None:
 
 def test_parts_are_given_as_text_or_as_a_list() -> None:
     assert Look(show="boxes, time").show == Look(show=["time", "boxes"]).show == {"boxes", "time"}
-    assert Look().show == set(PARTS) - {"scores"}
+    assert Look().show == set(PARTS) - {"expressions", "scores"}

@@ -98,8 +98,13 @@ class BoxTable:
 
     def of_frame(self, frame: int) -> NDArray[np.int64]:
         """Indices of the rows of a frame."""
-        first, last = np.searchsorted(self.frames, [frame, frame + 1])
-        return self.order[first:last]
+        return self.order[slice(*self._places(frame))]
+
+    def _places(self, frame: int) -> tuple[int, int]:
+        """Where the rows of a frame begin and end in `order`."""
+        ends = (np.searchsorted(self.frames, frame, side=side) for side in ("left", "right"))
+        first, last = (int(end) for end in ends)
+        return first, last
 
     def during(self, start: float, end: float) -> range:
         """Places in `order` of the rows from ``start`` to ``end``, both included."""
@@ -123,7 +128,7 @@ class BoxTable:
         places = np.unique(np.linspace(0, len(self.table) - 1, _SAMPLE).astype(np.int64))
         same = 0
         for place in places.tolist():
-            first, last = np.searchsorted(other.frames, [self.frames[place], self.frames[place] + 1])
+            first, last = other._places(int(self.frames[place]))
             same += bool((other.corners[first:last] == self.corners[place]).all(axis=1).any())
         return same >= 0.9 * len(places)
 
