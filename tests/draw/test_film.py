@@ -214,7 +214,14 @@ def test_the_sound_is_in_time(tmp_path: Path, suffix: str) -> None:
     assert info.audio is not None
     assert info.audio.codec == "aac"
     assert info.duration == pytest.approx(before.duration, abs=0.12)
-    assert times_of(path) == pytest.approx(times_of(clip), abs=1e-4)
+    assert times_of(path) == pytest.approx(times_of(clip), abs=1e-6)
+
+
+def test_pictures_that_begin_late_stay_late(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mkv", times=[237, 337, 437], time_base=Fraction(1, 1000), sound="tone")
+    path = draw.video(make_result(clip, {}), tmp_path / "drawn.mp4", look=BARE)
+    assert times_of(clip)[0] == pytest.approx(0.237, abs=0.03)
+    assert times_of(path) == pytest.approx(times_of(clip), abs=1e-6)
 
 
 def test_copied_sound_is_the_same_bits(tmp_path: Path) -> None:

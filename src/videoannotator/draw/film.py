@@ -79,15 +79,15 @@ def video(
     scene = Scene(result, look)
     size = size_for(stream, height)
     strip = Strip.of(result, look, span, size[0])
-    with appearing(target) as working, av.open(str(working), "w", format="mp4", options=_OPTIONS) as output:
+    ticks = _Ticks(stream.clock, span)
+    # edit lists, by which a stream begins late, count in the film's own ticks: a thousand a second unless told
+    options = {"movflags": "+faststart", "movie_timescale": str(ticks.base.denominator)}
+    with appearing(target) as working, av.open(str(working), "w", format="mp4", options=options) as output:
         try:
-            _write(output, result, span, size, scene, strip, sound, progress)
+            _write(output, result, span, size, ticks, scene, strip, sound, progress)
         except av.error.FFmpegError as error:
             raise FormatError(f"{target} could not be written: {error}") from error
     return target
-
-
-_OPTIONS = {"movflags": "+faststart"}
 
 
 def _target(path: Path, result: Result) -> Path:
@@ -111,13 +111,13 @@ def _write(
     result: Result,
     span: TimeSpan,
     size: tuple[int, int],
+    ticks: _Ticks,
     scene: Scene,
     strip: Strip | None,
     sound: bool,
     progress: Callable[[float], object] | None,
 ) -> None:
     stream = video_of(result)
-    ticks = _Ticks(stream.clock, span)
     whole = (size[0] + size[0] % 2, size[1] + size[1] % 2 + (strip.height if strip is not None else 0))
     target = _stream(output, whole, stream.average_rate or Fraction(25), ticks.base)
     heard = None
