@@ -25,6 +25,7 @@ from videoannotator.data.table import Table
 from videoannotator.data.time import FrameClock, TimeSpan
 from videoannotator.decode.probing import probe
 from videoannotator.draw.film import _Ticks
+from videoannotator.draw.strip import _Lane
 from videoannotator.draw.style import track_color
 from videoannotator.errors import (
     ConfigError,
@@ -177,6 +178,19 @@ def test_lanes_lie_under_the_picture_and_move(tmp_path: Path) -> None:
     blue = (strips[0][..., 2].astype(int) - strips[0][..., 0] > 60).any(axis=0).nonzero()[0]
     assert blue.min() == pytest.approx(at[5], abs=4), "speech begins where the cursor is at 0.5 s"
     assert blue.max() == pytest.approx(at[10], abs=4)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 100), st.floats(0.01, 50)), max_size=20),
+    st.tuples(st.floats(0, 100), st.floats(0.01, 40)),
+)
+def test_blocks_of_a_window_are_all_there(blocks: list[tuple[float, float]], window: tuple[float, float]) -> None:
+    lane = draw.Lane("x", tuple(draw.Block(a, a + length, (1, 2, 3)) for a, length in blocks))
+    span = TimeSpan(window[0], sum(window))
+    found = _Lane(lane).during(span).blocks
+    seen = [block for block in lane.blocks if block.start < span.end and block.end > span.start]
+    assert set(seen) <= set(found) <= set(lane.blocks)
 
 
 def test_nothing_found_gives_the_film_as_it_was(tmp_path: Path) -> None:

@@ -119,7 +119,13 @@ class BoxTable:
             nearest = min(near, key=lambda n: abs(self.times[n] - time))
             if abs(self.times[nearest] - time) <= 0.5 / self.coverage.rate + 1e-6:
                 rows, held = self.of_frame(int(self.frames[nearest])), True
-        return Found(self.table[rows], held)
+        return Found(self._rows(rows), held)
+
+    def _rows(self, places: NDArray[np.int64]) -> Table[Any]:
+        """The rows at places of the table; a slice, which copies nothing, where they follow each other."""
+        if places.size and places[-1] - places[0] == places.size - 1 and (np.diff(places) == 1).all():
+            return self.table[int(places[0]) : int(places[-1]) + 1]
+        return self.table[places]
 
     def has_boxes_of(self, other: BoxTable) -> bool:
         """True when these rows' boxes are ``other``'s, on the same frames."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cached_property
 from typing import Self
 
 import attrs
@@ -26,6 +26,26 @@ _WINDOW = 30.0
 """Seconds that are shown at a time: the present is in the middle, except near the ends."""
 
 _MOST = 6
+
+
+@attrs.frozen(eq=False)
+class _Lane:
+    """A lane whose blocks are quickly found by time: a long film has thousands of them, and each frame asks."""
+
+    lane: Lane
+
+    @cached_property
+    def _blocks(self) -> tuple[list[Block], NDArray[np.float64], NDArray[np.float64]]:
+        """The blocks in order of their starts, their starts, and the latest end up to each."""
+        blocks = sorted(self.lane.blocks, key=lambda block: block.start)
+        ends = np.maximum.accumulate(np.array([block.end for block in blocks]))
+        return blocks, np.array([block.start for block in blocks]), ends
+
+    def during(self, span: TimeSpan) -> Lane:
+        """The lane with those blocks that may be seen in ``span``."""
+        blocks, starts, ends = self._blocks
+        first, last = int(np.searchsorted(ends, span.start, side="right")), int(np.searchsorted(starts, span.end))
+        return attrs.evolve(self.lane, blocks=tuple(blocks[first:last]))
 
 
 @attrs.frozen(eq=False)
@@ -69,6 +89,10 @@ class Strip:
         labels = round(min(self.width * 0.24, 8.5 * self.row))
         return Chart(span, self.width, self.row // 2, labels, self.row, max(2, self.row // 6))
 
+    @cached_property
+    def _sorted(self) -> list[_Lane]:
+        return [_Lane(lane) for lane in self.lanes]
+
     def window(self, time: float) -> TimeSpan:
         """The stretch that is shown at a time."""
         if self.span.duration <= _WINDOW:
@@ -93,18 +117,9 @@ class Strip:
             text = shorten(shot, letters, wide / 2)
             draw.text((wide - chart.left, middle), text, font=letters, fill=FAINT, anchor="rm")
         top = self._top
-        bottom = chart.draw_lanes(draw, _inside(self.lanes, chart.span), top)
+        bottom = chart.draw_lanes(draw, [lane.during(chart.span) for lane in self._sorted], top)
         if self.lanes:
             x = 2 * round(chart.x(time) / 2)  # encoders keep colours of pairs of pixels
             draw.rectangle((x, top - 2, x + 1, bottom - chart.between + 1), fill=FAILURE)
         below = np.pad(pixels, ((0, high % 2), (0, wide % 2), (0, 0)), mode="edge") if high % 2 or wide % 2 else pixels
         return np.concatenate([below, np.asarray(picture)])
-
-
-def _inside(lanes: Sequence[Lane], span: TimeSpan) -> list[Lane]:
-    """The lanes with the blocks that can be seen."""
-
-    def seen(block: Block) -> bool:
-        return block.start < span.end and block.end > span.start
-
-    return [attrs.evolve(lane, blocks=tuple(filter(seen, lane.blocks))) for lane in lanes]
