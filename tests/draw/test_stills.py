@@ -80,6 +80,18 @@ class Link:
 
 
 @va.row
+class FaceLink:
+    """Whose face it is: by its track, or, where it has none, by its row."""
+
+    row: int
+    track: int
+    person: int
+    start: float
+    end: float
+    face: int | None = None
+
+
+@va.row
 class Label:
     """What a shot shows, likely or not."""
 
@@ -103,7 +115,7 @@ def two_people(clip: Path) -> Result:
     identity = {
         "persons": Table.from_rows(Who, [Who(0, "Mary", "adult"), Who(1, None, "infant")]),
         "links": Table.from_rows(Link, [Link(1, 0, 0.0, 0.95), Link(1, 1, 1.0, 2.0)]),
-        "faces": Table.from_rows(Link, [Link(9, 1, 0.0, 2.0)]),
+        "faces": Table.from_rows(FaceLink, [FaceLink(0, 1, 1, 0.0, 2.0, 9)]),
     }
     tables = {"person_tracking": Table.from_rows(Detection, rows), "face_analysis": faces, "person_identity": identity}
     return make_result(clip, tables)
@@ -154,11 +166,12 @@ def test_persons_have_one_name_and_colour_on_all_tracks(clip: Path) -> None:
     mary, baby = people.persons.values()
     assert (mary.title, baby.title) == ("Mary (adult)", "person 1 (infant)")
     assert mary.color != baby.color
-    assert people.of_track(1, 0.5) == mary
-    assert people.of_track(1, 1.5) == baby
-    assert people.of_track(2, 0.5) is None
-    assert people.of_track(9, 0.5, face=True) == baby
-    assert people.of_track(9, 0.5) is None
+    bodies, faces = box_tables(result)
+    assert people.of(bodies, 0, 1, 0.5) == mary
+    assert people.of(bodies, 0, 1, 1.5) == baby
+    assert people.of(bodies, 0, 2, 0.5) is None
+    assert people.of(faces, 0, 9, 0.5) == baby
+    assert people.of(bodies, 0, 9, 0.5) is None
     assert people.called(["mary"]) == {0}
     assert people.called(["Infant", "0"]) == {0, 1}
 
@@ -178,6 +191,17 @@ def test_faces_have_the_colour_of_their_person(clip: Path) -> None:
     alone = attrs.evolve(result, pipelines={"face_analysis": result["face_analysis"]})
     picture = np.asarray(draw.frame(alone, time=0.5, look=draw.Look(show=["faces"])))
     assert np.abs(picture[40, 50].astype(int) - FACE).max() < 30
+
+
+def test_faces_without_tracks_are_linked_one_by_one(clip: Path) -> None:
+    faces = Table.from_rows(Face, [Face(3, 0.3, 0.9, x, 20, x + 40, 60) for x in (20, 120)])
+    links = Table.from_rows(FaceLink, [FaceLink(1, 5, 8, 0.3, 0.3)])
+    who = Table.from_rows(Who, [Who(8, "Mary", None)])
+    result = make_result(clip, {"face_analysis": faces, "person_identity": {"persons": who, "faces": links}})
+    people, (boxes,) = People(result), box_tables(result)
+    assert [people.of(boxes, n, None, 0.3) for n in (0, 1)] == [None, people.persons[8]]
+    look = draw.Look(show=[], hide="faces", hide_only="Mary", hide_with="fill")
+    assert Scene(result, look)._hiding.regions(3, 0.3) == [(110, 10, 170, 70)]
 
 
 def test_a_person_is_hidden_by_name_on_their_tracks_only(clip: Path) -> None:
@@ -262,8 +286,8 @@ def test_expressions_are_told_on_the_faces_they_are_of(clip: Path) -> None:
     assert boxes.pipeline == "face_analysis"
     look = draw.Look(show=["faces", "labels", "expressions"])
     scene = Scene(result, look)
-    assert [scene._text(boxes, row, 0.3) for row in faces] == ["face 1", "face 2 happiness"]
-    assert Scene(result, draw.Look())._text(boxes, faces[1], 0.3) == "face 2"
+    assert [scene._text(boxes, row, None) for row in faces] == ["face 1", "face 2 happiness"]
+    assert Scene(result, draw.Look())._text(boxes, faces[1], None) == "face 2"
 
 
 def test_faces_are_cut_out_in_rows(clip: Path, tmp_path: Path) -> None:

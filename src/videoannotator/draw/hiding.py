@@ -12,7 +12,7 @@ from videoannotator.data.boxes import BoxTable, box_tables
 from videoannotator.data.result import Result
 from videoannotator.draw.labels import Box
 from videoannotator.draw.look import HideWith, Look
-from videoannotator.draw.people import People
+from videoannotator.draw.people import People, Person
 from videoannotator.draw.posing import head_box
 from videoannotator.errors import ConfigError
 
@@ -61,11 +61,19 @@ def scramble(picture: Image.Image, box: Box, how: HideWith) -> None:
 
 @attrs.frozen
 class _Place:
-    """Where something is hidden. ``boxes``: the table it is in, ``track``: its track there."""
+    """Where something is hidden. ``place``: where it stands in the order of its table, ``boxes``."""
 
     box: Box
     boxes: BoxTable
-    track: int | None
+    place: int
+
+    @property
+    def track(self) -> int | None:
+        return self.boxes.tracks[self.place]
+
+    def person(self, people: People) -> Person | None:
+        """Whose it is."""
+        return people.of(self.boxes, int(self.boxes.order[self.place]), self.track, float(self.boxes.times[self.place]))
 
 
 class Hiding:
@@ -131,7 +139,7 @@ class Hiding:
                 box = head_box(np.asarray(points), _SURE) if points is not None else None
             if box is not None:
                 share = _PERSON if of_heads or not boxes.is_face else _FACE
-                yield _Place(grown(box, share), boxes, boxes.tracks[n])
+                yield _Place(grown(box, share), boxes, n)
 
     def _near(self, boxes: BoxTable, frame: int, time: float) -> list[int]:
         """Places in ``boxes.order``: the rows of the frame, and those near it that none of them stands for.
@@ -162,7 +170,7 @@ class Hiding:
         """Those who are hidden. A face that is nobody's is hidden where it lies on somebody who is."""
         bodies: list[Box] | None = None
         for place in places:
-            person = self._people.of_track(place.track, time, face=place.boxes.is_face)
+            person = place.person(self._people)
             if person is not None:
                 if person.key in self._persons:
                     yield place
@@ -178,9 +186,10 @@ class Hiding:
         """The boxes near a time of bodies that are to be hidden."""
         for boxes in self._bodies:
             for n in boxes.during(time - self._look.hide_hold, time + self._look.hide_hold):
-                person = self._people.of_track(boxes.tracks[n], time)
-                if boxes.tracks[n] in self._tracks or (person is not None and person.key in self._persons):
-                    yield boxes.box(n)
+                place = _Place(boxes.box(n), boxes, n)
+                person = place.person(self._people)
+                if place.track in self._tracks or (person is not None and person.key in self._persons):
+                    yield place.box
 
 
 def _ends(places: range) -> tuple[int, int]:

@@ -145,7 +145,7 @@ def track_lanes(found: BoxTable, people: People, most: int) -> Iterator[Lane]:
     seen: dict[tuple[str, Color], float] = {}
     for track in sorted(rows):
         for start, end in steps.runs(found.frames[rows[track]], found.times[rows[track]]):
-            person = people.of_track(track, start, face=found.is_face)
+            person = people.of(found, -1, track, start)
             if person is not None:
                 key, text = (person.title, person.color), f"#{track}"
             else:

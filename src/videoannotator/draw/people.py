@@ -3,7 +3,8 @@
 Nothing is imported from that pipeline: its tables are known by their columns.
 
 * A table with ``person`` and ``track`` (and, for a part of a track, ``start`` and ``end``) tells whose the tracks
-  are: those of bodies, or, where it has ``face`` or is called ``faces``, of faces.
+  are. Where it has ``face``, that is the track of a face, and it tells whose faces are; without a track, ``row`` is the
+  index of one face in the table of face_analysis.
 * A table with ``person`` and ``role`` or ``name`` tells what persons are called.
 """
 
@@ -53,6 +54,15 @@ class _Link:
 Links = dict[int, list[_Link]]
 
 
+@attrs.frozen
+class _AllLinks:
+    """By the tracks of bodies, by those of faces, and by the rows of faces."""
+
+    bodies: Links = attrs.field(factory=dict)
+    faces: Links = attrs.field(factory=dict)
+    rows: Links = attrs.field(factory=dict)
+
+
 @attrs.frozen(eq=False)
 class People:
     """The persons of a result, and whose tracks are whose. Empty where no pipeline told."""
@@ -80,41 +90,35 @@ class People:
                 yield table
 
     @cached_property
-    def _links(self) -> tuple[Links, Links]:
-        bodies: Links = {}
-        faces: Links = {}
-        for _, output, table in self.result.tables():
-            columns = set(table.columns)
-            face = "face" if "face" in columns else "face_track" if "face_track" in columns else None
-            if "person" not in columns or not ({"track"} & columns or face):
-                continue
-            of_faces = face is not None or output == "faces"
-            links = faces if of_faces else bodies
+    def _links(self) -> _AllLinks:
+        links = _AllLinks()
+        for table in self._tables("person", "track"):
+            of_faces = "face" in table.columns
             for row in table:
-                track = getattr(row, face) if face is not None else row.track
-                if row.person is None or track is None:
+                kind, key = (links.faces, row.face) if of_faces else (links.bodies, row.track)
+                if of_faces and key is None:
+                    kind, key = links.rows, getattr(row, "row", None)
+                if row.person is None or key is None:
                     continue
                 start, end = getattr(row, "start", None), getattr(row, "end", None)
                 link = _Link(row.person, 0.0 if start is None else start, float("inf") if end is None else end)
-                links.setdefault(track, []).append(link)
-        return bodies, faces
+                kind.setdefault(key, []).append(link)
+        return links
 
-    def of(self, boxes: BoxTable, row: Any, time: float) -> Person | None:
-        """Whose row this is; None where nobody told."""
-        return self.of_track(getattr(row, "track", None), time, face=boxes.is_face)
-
-    def of_track(self, track: int | None, time: float, *, face: bool = False) -> Person | None:
-        """Whose track this is at that time; None where nobody told."""
-        links = self._links[1 if face else 0].get(track, []) if track is not None else []
-        key = next((link.person for link in links if link.holds(time)), None)
+    def of(self, boxes: BoxTable, place: int, track: int | None, time: float) -> Person | None:
+        """Whose row it is that stands at ``place`` in the table and has this track; None where nobody told."""
+        links = self._links.faces if boxes.is_face else self._links.bodies
+        found = links.get(track, []) if track is not None else []
+        if track is None and boxes.pipeline == "face_analysis":
+            found = self._links.rows.get(place, [])
+        key = next((link.person for link in found if link.holds(time)), None)
         return None if key is None else self.persons.get(key)
 
-    def color(self, boxes: BoxTable, row: Any, time: float) -> Color:
+    def color(self, boxes: BoxTable, person: Person | None, track: int | None) -> Color:
         """One colour for one person, or, where persons are not known, for one track."""
-        person = self.of(boxes, row, time)
         if person is not None:
             return person.color
-        return FACE if boxes.is_face else track_color(getattr(row, "track", None))
+        return FACE if boxes.is_face else track_color(track)
 
     def called(self, names: Iterable[str]) -> set[Key]:
         """The keys of the persons who have one of ``names``, as name, role or number. Case does not matter."""

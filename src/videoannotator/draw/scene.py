@@ -17,7 +17,7 @@ from videoannotator.draw.canvas import Canvas
 from videoannotator.draw.hiding import Hiding
 from videoannotator.draw.labels import Box
 from videoannotator.draw.look import Look
-from videoannotator.draw.people import People
+from videoannotator.draw.people import People, Person
 from videoannotator.draw.posing import head_axes, head_box
 from videoannotator.draw.style import Color
 
@@ -85,10 +85,12 @@ class Scene:
     def _draw(self, canvas: Canvas, boxes: BoxTable, frame: int, time: float, scale: tuple[float, float]) -> None:
         found = boxes.at(frame, time)
         show = self.look.show
-        for row in found.rows:
+        for place, row in zip(found.places.tolist(), found.rows, strict=True):
             # interpolated rows were not seen on this frame either
             held = found.held or bool(getattr(row, "interpolated", False))
-            color = self.people.color(boxes, row, time)
+            track = getattr(row, "track", None)
+            person = self.people.of(boxes, place, track, row.time)
+            color = self.people.color(boxes, person, track)
             box = (row.x1 * scale[0], row.y1 * scale[1], row.x2 * scale[0], row.y2 * scale[1])
             if boxes.is_face or "boxes" in show:
                 (canvas.corners if held else canvas.box)(box, color)
@@ -98,7 +100,7 @@ class Scene:
                     self._draw_face(canvas, row, box, color, scale)
             elif boxes.has("keypoints") and row.keypoints is not None:
                 self._draw_body(canvas, row.keypoints, box, color, scale, held=held)
-            text = self._text(boxes, row, time)
+            text = self._text(boxes, row, person)
             if text:
                 canvas.label(text, color, box, below=boxes.is_face)
 
@@ -148,18 +150,19 @@ class Scene:
             if score >= sure:
                 canvas.dot(x, y, color, thin)
 
-    def _text(self, boxes: BoxTable, row: Any, time: float) -> str:
+    def _text(self, boxes: BoxTable, row: Any, person: Person | None) -> str:
         """What a label says: the person, or the kind of thing and its track; the score, if it is asked for."""
         parts = []
         if "labels" in self.look.show:
-            person, track = self.people.of(boxes, row, time), getattr(row, "track", None)
+            track = getattr(row, "track", None)
             if boxes.is_face:
                 parts += [f"face {track}"] if track is not None and person is None else []
             elif person is not None:
                 parts.append(person.title)
             else:
                 name = str(getattr(row, "label", None) or boxes.pipeline.replace("_", " "))
-                parts.append(name if track is None else f"{name} {track}")
+                number = f"track {track}" if self.people.persons else str(track)
+                parts.append(name if track is None else f"{name} {number}")
         if "expressions" in self.look.show and boxes.is_face:
             parts += [str(other.label) for other in _of_same(boxes, row) if other.label is not None]
         score = getattr(row, "score", None)
