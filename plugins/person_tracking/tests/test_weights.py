@@ -71,7 +71,7 @@ def test_tensorrt_engines_need_a_card_and_tensorrt(tmp_path: Path) -> None:
     """The file itself is not looked at before both are there."""
     engine = tmp_path / "yolo11n.engine"
     engine.write_bytes(b"no engine")
-    with pytest.raises(DeviceError, match="made for one kind of NVIDIA card.*choose device 'cuda'"):
+    with pytest.raises(DeviceError, match=r"made for one kind of NVIDIA card.*choose device 'cuda'"):
         Detector(engine)
     if importlib.util.find_spec("tensorrt") is None:
         with pytest.raises(MissingDependencyError, match="pip install tensorrt"):

@@ -22,13 +22,19 @@ def buffered_iou(a: NDArray[np.float32], b: NDArray[np.float32], ratio: float) -
 
     float32 (N, M). Boxes are x1, y1, x2, y2.
     """
-    one, other = _with_room(a, ratio)[:, None], _with_room(b, ratio)[None]
-    low, high = np.maximum(one[..., :2], other[..., :2]), np.minimum(one[..., 2:], other[..., 2:])
-    both = np.prod(np.clip(high - low, 0, None), axis=2)
-    areas = [np.prod(boxes[..., 2:] - boxes[..., :2], axis=2) for boxes in (one, other)]
-    union = areas[0] + areas[1] - both
+    one, other = _with_room(a, ratio), _with_room(b, ratio)
+    both = _overlap(one[:, 0::2], other[:, 0::2])
+    both *= _overlap(one[:, 1::2], other[:, 1::2])
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (one, other)]
+    union = areas[0][:, None] + areas[1][None] - both
     share: NDArray[np.float32] = np.divide(both, union, out=np.zeros_like(both), where=union > 0)
     return share
+
+
+def _overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lengths that stretches (N, 2) and (M, 2) have in common, (N, M)."""
+    common = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    return np.clip(common, 0, None, out=common)
 
 
 def _with_room(boxes: NDArray[np.float32], ratio: float) -> NDArray[np.float32]:

@@ -239,7 +239,7 @@ class Detector:
             keypoints = ops.scale_coords(answer.inner, points, shape).float().cpu().numpy()
         if self._masks:
             drawn = ops.process_mask_native(answer.prototypes[number], rows[:, 6:], rows[:, :4], shape)
-            keep = drawn.flatten(1).any(dim=1)  # the predictor drops those of which nothing is left
+            keep = drawn.amax((1, 2)) > 0  # the predictor drops those of which nothing is left
             rows, drawn = rows[keep], drawn[keep]
             masks = encoded(drawn.cpu().numpy())
         return Detections(rows[:, :6].float().cpu().numpy(), keypoints, shape, masks)
