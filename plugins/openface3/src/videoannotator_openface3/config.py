@@ -23,14 +23,14 @@ class OpenFace3Config:
         default="openface3-retinaface",
         metadata={
             "help": "finds the faces: a declared model name, or the path of an Alignment_RetinaFace.pth; unset (null): "
-            "the boxes and tracks of face_analysis are taken, which must run at the same rate"
+            "the boxes and tracks of face_analysis are taken, which must have seen each picture looked at"
         },
     )
     landmarks: str | None = attrs.field(
         default="openface3-landmarks",
         metadata={
-            "help": "98 landmarks: a declared model name, or the path of a Landmark_98.pkl; unset (null): none, which "
-            "takes about a tenth of the time on a processor"
+            "help": "98 landmarks: a declared model name, or the path of a Landmark_98.pkl; unset (null): none; they "
+            "take most of the time on a processor"
         },
     )
     threshold: Annotated[float, Range(ge=0.02, le=1)] = attrs.field(
@@ -50,10 +50,14 @@ class OpenFace3Config:
         },
     )
 
+    @property
+    def frames(self) -> Frames:
+        """Pictures at `rate`, blue first as the networks take them."""
+        return Frames(rate=self.rate, height=self.height, color="bgr")
+
     def needs(self) -> tuple[Frames | Output, ...]:
-        """Pictures at `rate`, blue first as the networks take them; and others' faces, without a detector."""
-        frames = Frames(rate=self.rate, height=self.height, color="bgr")
-        return (frames,) if self.detector is not None else (frames, Output("face_analysis"))
+        """`frames`; and others' faces, without a detector."""
+        return (self.frames,) if self.detector is not None else (self.frames, Output("face_analysis"))
 
     def models(self) -> tuple[str, ...]:
         """The weights that these settings use."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videoannotator import Face, FrameBatch, Pipeline, Table
+from videoannotator.discover.beside import RowsBeside
 from videoannotator_openface3.config import OpenFace3Config
 from videoannotator_openface3.networks import Detector, Found, Heads, Landmarks, crop
 from videoannotator_openface3.rows import ACTION_UNITS, EMOTIONS, FacialBehaviour
@@ -35,6 +36,15 @@ class OpenFace3(Pipeline[OpenFace3Config]):
         if config.landmarks is not None:
             self._landmarks = load(config.landmarks, lambda file: Landmarks(file.path, device=device))
 
+    def begin(self) -> None:
+        """Take the faces of face_analysis, where those are wanted.
+
+        Raises `ConfigError` when pictures are to be looked at that were not searched for faces.
+        """
+        self._faces: RowsBeside | None = None
+        if self.config.detector is None:
+            self._faces = RowsBeside(self.context, "face_analysis", "faces", self.config.frames)
+
     def process(self, batch: FrameBatch) -> dict[str, Table[Any]]:
         """The faces of a batch of pictures, best first within each."""
         found, tracks = self._found(batch)
@@ -51,20 +61,16 @@ class OpenFace3(Pipeline[OpenFace3Config]):
         points = np.concatenate([faces.points for faces in found])
         size = np.array([batch.width, batch.height], dtype=np.float32)
         corners = np.clip(boxes.reshape(-1, 2, 2), 0, size) * scale
+        common |= {"x1": corners[:, 0, 0], "y1": corners[:, 0, 1], "x2": corners[:, 1, 0], "y2": corners[:, 1, 1]}
         faces = Table.of(
             Face,
             **common,
             score=np.concatenate([faces.scores for faces in found]),
-            x1=corners[:, 0, 0],
-            y1=corners[:, 0, 1],
-            x2=corners[:, 1, 0],
-            y2=corners[:, 1, 1],
             landmarks=[None if np.isnan(five).any() else five * scale for five in points],
         )
-        face = np.concatenate([np.arange(count) for count in counts])
         pictures = np.repeat(np.arange(len(batch)), counts)
         more = self._read(batch.pixels, pictures, boxes, scale)
-        return {"faces": faces, "behaviour": Table.of(FacialBehaviour, **common, face=face, **more)}
+        return {"faces": faces, "behaviour": Table.of(FacialBehaviour, **common, **more)}
 
     def _found(self, batch: FrameBatch) -> tuple[list[Found], list[list[int | None]]]:
         """The faces of each picture, in its pixels, and their tracks."""
@@ -73,17 +79,17 @@ class OpenFace3(Pipeline[OpenFace3Config]):
                 batch.pixels, threshold=self.config.threshold, overlap=self.config.nms, most=self.context.batch
             )
             return found, [[None] * len(faces) for faces in found]
-        others = self.context.output("face_analysis")
-        assert others is not None  # noqa: S101 - the need is not optional
-        rows, scale = others.faces, np.array(batch.scale, dtype=np.float32)
+        assert self._faces is not None  # noqa: S101 - begin() has taken them
+        rows, picture = self._faces.of(batch)
+        scale = np.array(batch.scale, dtype=np.float32)
         found, tracks = [], []
-        for frame in batch.frame:
-            here = rows[(rows.frame == frame) & (rows.score >= self.config.threshold)]
+        for number in range(len(batch)):
+            here = rows[(picture == number) & (rows.column("score") >= self.config.threshold)]
             here = here[np.argsort(-here.score, kind="stable")]
-            corners = np.stack([here.x1, here.y1, here.x2, here.y2], axis=1).astype(np.float32)
+            corners = np.stack([here.x1, here.y1, here.x2, here.y2], axis=1) / np.tile(scale, 2)
             five = [np.full((5, 2), np.nan) if face.landmarks is None else face.landmarks for face in here]
             points = np.array(five, dtype=np.float32).reshape(-1, 5, 2) / scale
-            found.append(Found((corners / np.tile(scale, 2)).astype(np.float32), here.score.astype(np.float32), points))
+            found.append(Found(corners.astype(np.float32), here.score.astype(np.float32), points))
             tracks.append([face.track for face in here])
         return found, tracks
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from videoannotator import ArrayOf, Dtype, Range, Unit, row
+from videoannotator import ArrayOf, Ascending, Dtype, Range, Unit, row
+from videoannotator.data.rows import FrameIndex, Pixels, Seconds
 
 __all__ = ["ACTION_UNITS", "EMOTIONS", "FacialBehaviour"]
 
@@ -25,8 +26,8 @@ _Angle = Annotated[float, Dtype("float32"), Unit("rad")]
 class FacialBehaviour:
     """What OpenFace 3.0 reads from one face in one frame; row n belongs to row n of ``faces``.
 
-    ``face``: number of the face within its frame, best first. ``track``: that of face_analysis, where its boxes are
-    used; OpenFace 3.0 follows nobody.
+    ``x1`` ... ``y2``, ``track``: those of that row; a track only where the faces are those of face_analysis: OpenFace
+    3.0 follows nobody.
     ``landmarks``: float32 (98, 2), x and y in pixels, in the order of WFLW: contour 0-32, right brow 33-41, left brow
     42-50, nose 51-59, right eye 60-67, left eye 68-75, outer lip 76-87, inner lip 88-95, right and left pupil 96, 97;
     right and left are the person's own. None where they were not asked for.
@@ -38,9 +39,12 @@ class FacialBehaviour:
     All of them are None for a face too small, or too far outside the picture, to be cut out.
     """
 
-    frame: Annotated[int, Range(ge=0)]
-    time: Annotated[float, Unit("s"), Range(ge=0)]
-    face: Annotated[int, Range(ge=0)]
+    frame: FrameIndex
+    time: Seconds
+    x1: Pixels
+    y1: Pixels
+    x2: Pixels
+    y2: Pixels
     track: int | None = None
     landmarks: Annotated[NDArray[np.float32], ArrayOf("float32", (98, 2)), Unit("px")] | None = None
     neutral: _Share | None = None
@@ -61,3 +65,4 @@ class FacialBehaviour:
     au12: _Share | None = None
     au25: _Share | None = None
     au26: _Share | None = None
+    __rules__: ClassVar = (Ascending("x1", "x2"), Ascending("y1", "y2"))
