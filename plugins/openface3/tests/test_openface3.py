@@ -27,6 +27,7 @@ CHECKS = (
     "other_files_are_refused",
     "code_in_a_pickle_is_not_run",
     "parts_outside_of_the_picture",
+    "pictures_of_any_size",
 )
 
 

@@ -177,6 +177,22 @@ def parts_outside_of_the_picture() -> None:
     assert crop(picture, np.array([10.2, 10, 10.9, 40], np.float32)) is None
 
 
+@check
+def pictures_of_any_size() -> None:
+    detector = Detector(RETINA)
+    for height, width in ((9, 16), (33, 47), (96, 40)):
+        dark = np.zeros((2, height, width, 3), np.uint8)
+        first, second = detector(dark, threshold=0.02, overlap=0.4)
+        assert len(first) > 0, "random weights see something everywhere at this threshold"
+        assert np.array_equal(first.boxes, second.boxes)
+        assert (np.diff(first.scores) <= 0).all()
+        none, _ = detector(dark, threshold=1.0, overlap=0.4)
+        assert none.boxes.shape == (0, 4)
+        assert none.points.shape == (0, 5, 2)
+    tiny = Heads(HEADS)([np.zeros((1, 1, 3), np.uint8)])
+    assert np.isfinite(tiny.gaze).all()
+
+
 def main() -> None:
     wrong = {}
     for one in CHECKS:
