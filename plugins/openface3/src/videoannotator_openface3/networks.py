@@ -13,7 +13,6 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +97,14 @@ class Detector:
         network = RetinaFace(cfg={**cfg_mnet, "pretrain": False}, phase="test")  # these weights hold the backbone, too
         self._network = fill(network, parameters, path, "RetinaFace of OpenFace 3.0").to(device)
         self._device = device
-        self._anchors = lru_cache(maxsize=_SIZES)(self._anchors_of)
+        self._anchors: dict[tuple[int, int], torch.Tensor] = {}
 
-    def _anchors_of(self, height: int, width: int) -> torch.Tensor:
-        anchors: torch.Tensor = PriorBox(cfg_mnet, image_size=(height, width)).forward()
-        return anchors.to(self._device)
+    def _anchors_for(self, size: tuple[int, int]) -> torch.Tensor:
+        if size not in self._anchors:
+            if len(self._anchors) == _SIZES:
+                self._anchors.clear()
+            self._anchors[size] = PriorBox(cfg_mnet, image_size=size).forward().to(self._device)
+        return self._anchors[size]
 
     def __call__(self, pictures: NDArray[np.uint8], *, threshold: float, overlap: float, most: int = 1) -> list[Found]:
         """The faces in each picture of uint8 (N, height, width, 3), blue first, that score ``threshold`` or more.
@@ -124,7 +126,7 @@ class Detector:
         self, boxes: Any, scores: Any, points: Any, size: tuple[int, int], threshold: float, overlap: float
     ) -> Found:
         """`FaceDetector.detect_faces` from the network's answer on; weak faces are left away before, not after."""
-        anchors, variance = self._anchors(*size), cfg_mnet["variance"]
+        anchors, variance = self._anchors_for(size), cfg_mnet["variance"]
         scale = torch.tensor([size[1], size[0]] * 5, dtype=torch.float32, device=self._device)
         corners = (decode(boxes, anchors, variance) * scale[:4]).cpu().numpy()
         marks = (decode_landm(points, anchors, variance) * scale).cpu().numpy()
