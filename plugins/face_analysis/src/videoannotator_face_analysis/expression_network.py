@@ -78,7 +78,7 @@ class ExpressionNetwork:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
             (given,) = self._session.get_inputs()
             self._input: str = given.name
-            self.size, free = _shape_of(given.shape, name)
+            self.size = _side_of(given.shape, name)
             shape = self._run(np.zeros((1, 3, self.size, self.size), dtype=np.float32)).shape
         except (*_NO_MODEL, ValueError) as error:
             raise ModelError(f"{path} is no expression network of EmotiEffLib in ONNX format: {error}") from error
@@ -88,16 +88,18 @@ class ExpressionNetwork:
                 "with or without valence and arousal, would be [1, 7] to [1, 10]"
             )
         self.labels, self.tells_affect = _LAYOUTS[shape[1]]
-        # on the processor one by one costs no more, and whoever is in the picture beside changes no bit of a face
-        self._together = 16 if free and not device.startswith("cpu") else 1
         self._values = _normalised(*(_HALF if "mbf_" in name else _IMAGENET))
 
     def __call__(self, faces: Sequence[NDArray[np.uint8]]) -> Readings:
-        """What it reads from each of ``faces``: uint8 (h, w, 3), red first, of any sizes but not empty."""
-        given = [self.prepared(face) for face in faces]
-        parts = [given[first : first + self._together] for first in range(0, len(given), self._together)]
+        """What it reads from each of ``faces``: uint8 (h, w, 3), red first, of any sizes but not empty.
+
+        They go through the network one by one, so that no bit of a face depends on who is beside it; on a processor
+        sixteen at once take hardly less time.
+        """
         outputs = len(self.labels) + (_AFFECT if self.tells_affect else 0)
-        scores = np.concatenate([np.empty((0, outputs), np.float32), *(self._run(np.stack(part)) for part in parts)])
+        scores = np.concatenate(
+            [np.empty((0, outputs), np.float32), *(self._run(self.prepared(face)[None]) for face in faces)]
+        )
         categories = scores[:, : len(self.labels)]
         powers = np.exp(categories - categories.max(axis=1, keepdims=True, initial=-np.inf))
         return Readings(
@@ -115,15 +117,15 @@ class ExpressionNetwork:
         return first
 
 
-def _shape_of(shape: Sequence[Any], name: str) -> tuple[int, bool]:
-    """The side of a network's pictures, and whether it takes several at once."""
+def _side_of(shape: Sequence[Any], name: str) -> int:
+    """The side of a network's pictures. Raises `ValueError` for a shape that is not that of square pictures."""
     if len(shape) != 4 or shape[1] != 3:
         raise ValueError(f"it takes {list(shape)}, not pictures [N, 3, height, width]")
     known = 112 if "mbf_" in name else 260 if "_b2_" in name else 224
     height, width = (side if isinstance(side, int) else known for side in shape[2:])
     if height != width:
         raise ValueError(f"it takes pictures of {width} x {height}, not squares")
-    return height, not isinstance(shape[0], int)
+    return height
 
 
 def _normalised(mean: Sequence[float], deviation: Sequence[float]) -> NDArray[np.float32]:
