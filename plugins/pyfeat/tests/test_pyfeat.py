@@ -127,7 +127,7 @@ def test_readings_are_those_of_detectorv2(small: Path, pictures: list[NDArray[np
     for picture, data in zip(pictures, found, strict=True):
         faces = ours.cut_out(picture, boxes)
         np.testing.assert_array_equal(faces.numpy(), data["faces"].numpy())
-        read = ours(faces)
+        read = ours.read(picture[None], np.zeros(len(boxes), dtype=int), boxes)
         part = table.iloc[[next(rows) for _ in boxes]]
         np.testing.assert_allclose(read.units, part[[name.upper() for name in ours.units]], atol=1e-5)
         np.testing.assert_allclose(read.emotions, part[[name.capitalize() for name in ours.emotions]], atol=1e-5)
@@ -138,6 +138,21 @@ def test_readings_are_those_of_detectorv2(small: Path, pictures: list[NDArray[np
             np.radians(read.pose), part[["Yaw", "Pitch", "Roll"]].to_numpy() * (-1, -1, 1), atol=1e-4
         )
     assert np.ptp(table["AU12"]) > 1e-4, "all faces look alike to this network: that compares nothing"
+
+
+def test_threads_pictures_and_company_change_no_bit(small: Path, pictures: list[NDArray[np.uint8]]) -> None:
+    which = np.repeat(np.arange(2), 20)  # more faces than are computed together
+    boxes = np.random.default_rng(0).uniform(0, 300, (40, 2, 2)).cumsum(axis=1).reshape(-1, 4)
+    boxes[:, 2:] += 8
+    one, two = (Network(small, threads=threads) for threads in (1, 2))
+    found = one.read(np.stack(pictures), which, boxes)
+    other = two.read(np.stack(pictures), which, boxes)
+    few = two.read(pictures[1][None], np.zeros(3, dtype=int), boxes[30:33])
+    for name in ("units", "emotions", "affect", "gaze", "pose"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(other, name))
+        np.testing.assert_array_equal(getattr(found, name)[30:33], getattr(few, name))
+    one.close()
+    two.close()
 
 
 def run(video: Path, weights: Path, catalog_: Any, **settings: Any) -> va.Result:

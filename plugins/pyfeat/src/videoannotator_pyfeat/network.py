@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from videoannotator.errors import MissingDependencyError, ModelError
 
 __all__ = ["Network", "Readings"]
 
-_TOGETHER = 16  # faces in one forward pass, except on the processor
+_AT_ONCE = 32  # faces that are cut out and computed together; on the processor each in a pass of its own
+_OURS = "videoannotator-model:"  # begins the names of threads that live as long as a model, not as long as a run
 
 
 @attrs.frozen(eq=False)
@@ -38,12 +41,14 @@ class Network:
 
     ``path``: a ``.safetensors`` file with the network's layout in its metadata, as Py-Feat publishes them.
     ``device``: ``"cpu"``, ``"cuda:N"`` or ``"mps"``. It computes in float32 (Py-Feat itself takes bfloat16 on a card).
+    ``threads``: of the processor; there each face is computed in one thread, for its bits depend on how many there are,
+    and on how many faces are computed with it.
 
     ``units``, ``emotions``: what it knows, in the order of its outputs, in small letters.
     Raises `ModelError` for a file that is something else, `MissingDependencyError` where Py-Feat is not installed.
     """
 
-    def __init__(self, path: Path, *, device: str = "cpu") -> None:
+    def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
         if path.suffix != ".safetensors":
             raise ModelError(
                 f"{path} is no .safetensors file; weights in other formats may run code when they are loaded"
@@ -66,8 +71,7 @@ class Network:
             raise ModelError(f"{path} is no multitask network of this Py-Feat: {error}") from error
         self.units = tuple(name.lower() for name in self._model.au_names)
         self.emotions = tuple(name.lower() for name in self._model.emotion_names)
-        # one by one on the processor: there a face's bits would depend on how many are computed with it
-        self._together = 1 if self._device.type == "cpu" else _TOGETHER
+        self._pool = _one_thread_each(torch, threads) if self._device.type == "cpu" else None
 
     def cut_out(self, picture: NDArray[np.uint8], boxes: NDArray[np.floating]) -> Any:
         """Faces as Py-Feat's ``Detectorv2`` cuts them out: a torch tensor, float32 (N, 3, 256, 256), 0..1.
@@ -82,23 +86,61 @@ class Network:
         faces, _ = self._cut_out(frame, at, face_size=self._size, expand_bbox=self._wider, frame_idx=none)
         return faces
 
-    def __call__(self, faces: Any) -> Readings:
-        """What it reads from faces that were `cut_out`."""
-        parts = [self._model(faces[first : first + self._together]) for first in range(0, len(faces), self._together)]
+    def read(self, pictures: NDArray[np.uint8], which: NDArray[np.integer], boxes: NDArray[np.floating]) -> Readings:
+        """What it reads from N faces.
 
+        ``pictures``: uint8 (P, H, W, 3), red first. ``which``: int (N,), ascending, the picture that shows each face.
+        ``boxes``: (N, 4), x1, y1, x2, y2 in it.
+        """
+        outputs: list[Any] = []
+        for first in range(0, len(boxes), _AT_ONCE):  # a crowd does not fill the memory with its faces
+            part = slice(first, first + _AT_ONCE)
+            cut = [self.cut_out(pictures[n], boxes[part][which[part] == n]) for n in np.unique(which[part])]
+            outputs += self._computed(self._torch.cat(cut))
+        return self._readings(outputs)
+
+    def _computed(self, faces: Any) -> list[Any]:
+        if self._pool is None:
+            return [self._model(faces)]
+        return list(self._pool.map(self._model, faces.split(1)))
+
+    def _readings(self, outputs: list[Any]) -> Readings:
         def joined(name: str, width: int) -> NDArray[np.float32]:
-            return np.concatenate([np.empty((0, width), np.float32), *(getattr(part, name) for part in parts)])
+            return np.concatenate([np.empty((0, width), np.float32), *(getattr(part, name) for part in outputs)])
 
         yaw, pitch = joined("gaze", 2).T  # radians, yaw to the person's own right, pitch down
-        head = joined("pose", 6).T  # pitch down, yaw to the person's own right, roll to the own left, in radians; place
-        if parts:
-            affect = np.concatenate([np.stack([part.valence, part.arousal], axis=1) for part in parts])
-        else:
-            affect = np.empty((0, 2), np.float32)
+        head = joined(
+            "pose", 6
+        ).T  # radians: pitch down, yaw to the person's own right, roll to the own left; then place
+        affect = [np.stack([part.valence, part.arousal], axis=1) for part in outputs]
         return Readings(
             units=joined("au", len(self.units)),
             emotions=joined("emotion", len(self.emotions)),
-            affect=affect,
+            affect=np.concatenate([np.empty((0, 2), np.float32), *affect]),
             gaze=np.degrees(np.stack([-yaw, pitch], axis=1)),
             pose=np.degrees(np.stack([-head[1], head[0], -head[2]], axis=1)),
         )
+
+    def close(self) -> None:
+        """End its threads."""
+        if self._pool is not None:
+            # the last to let go of a model may be one of them, and none can wait for itself
+            self._pool.shutdown(wait=not threading.current_thread().name.startswith(_OURS))
+
+
+def _one_thread_each(torch: Any, threads: int) -> ThreadPoolExecutor:
+    """Threads in which torch computes alone.
+
+    How many threads torch uses is kept per thread (OpenMP), and besides for threads to come: that is put back at once.
+    """
+    before = torch.get_num_threads()
+    started = threading.Barrier(threads)
+    pool = ThreadPoolExecutor(threads, f"{_OURS}pyfeat", torch.set_num_threads, (1,))
+
+    def start(_: int) -> int:
+        started.wait()  # so that no thread starts for two
+        return int(torch.get_num_threads())  # a thread settles its number when it first asks
+
+    list(pool.map(start, range(threads)))
+    torch.set_num_threads(before)
+    return pool

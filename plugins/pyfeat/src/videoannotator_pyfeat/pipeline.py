@@ -29,8 +29,12 @@ class PyFeat(Pipeline[PyFeatConfig]):
 
     def setup(self) -> None:
         """Load the network, or take the one that is loaded."""
-        device = self.context.device
-        self._network = self.context.load(self.config.weights, lambda file: Network(file.path, device=device))
+        device, threads = self.context.device, self.context.threads
+        self._network = self.context.load(
+            self.config.weights,
+            lambda file: Network(file.path, device=device, threads=threads),
+            variant=threads,
+        )
 
     def begin(self) -> None:
         """Take the faces. Raises `ConfigError` when pictures are to be looked at that were not searched for faces."""
@@ -40,40 +44,33 @@ class PyFeat(Pipeline[PyFeatConfig]):
         """What the faces in a batch of pictures show."""
         faces, picture = self._faces.of(batch)
         boxes = np.stack([faces.column(name) for name in ("x1", "y1", "x2", "y2")], axis=1) / np.tile(batch.scale, 2)
-        readings = [
-            self._network(self._network.cut_out(batch.pixels[number], boxes[picture == number]))
-            for number in np.unique(picture)
-        ]
+        read = self._network.read(batch.pixels, picture, boxes)
         whose = {
             "frame": batch.frame[picture],
             "time": batch.time[picture],
             **{name: faces.column(name) for name in ("x1", "y1", "x2", "y2", "track")},
         }
-        return self._tables(whose, readings) if readings else {}
+        return self._tables(whose, read) if len(faces) else {}
 
-    def _tables(self, whose: dict[str, Any], readings: list[Readings]) -> dict[str, Table[Any]]:
-        units, emotions, affect, gaze, pose = (
-            np.concatenate([getattr(read, name) for read in readings])
-            for name in ("units", "emotions", "affect", "gaze", "pose")
-        )
-        sure = dict(zip(self._network.units, units.T, strict=True))
-        shown = dict(zip(self._network.emotions, emotions.T, strict=True))
-        best = emotions.argmax(axis=1)
+    def _tables(self, whose: dict[str, Any], read: Readings) -> dict[str, Table[Any]]:
+        sure = dict(zip(self._network.units, read.units.T, strict=True))
+        shown = dict(zip(self._network.emotions, read.emotions.T, strict=True))
+        best = read.emotions.argmax(axis=1)
         return {
             "action_units": Table.of(ActionUnits, **whose, **{name: sure.get(name) for name in UNITS}),
             "gaze": Table.of(
                 Gaze,
                 **whose,
-                **dict(zip(("gaze_yaw", "gaze_pitch"), gaze.T, strict=True)),
-                **dict(zip(("yaw", "pitch", "roll"), pose.T, strict=True)),
+                **dict(zip(("gaze_yaw", "gaze_pitch"), read.gaze.T, strict=True)),
+                **dict(zip(("yaw", "pitch", "roll"), read.pose.T, strict=True)),
             ),
             "expressions": Table.of(
                 Expression,
                 **whose,
                 label=np.array(self._network.emotions)[best],
-                score=np.take_along_axis(emotions, best[:, None], axis=1)[:, 0],
+                score=np.take_along_axis(read.emotions, best[:, None], axis=1)[:, 0],
                 **{name: shown.get(name) for name in EMOTIONS},
-                valence=affect[:, 0],
-                arousal=affect[:, 1],
+                valence=read.affect[:, 0],
+                arousal=read.affect[:, 1],
             ),
         }
