@@ -25,6 +25,7 @@ class Config:
     mode: Literal["fast", "exact"] = "exact"
     classes: tuple[int, ...] = (0,)
     inner: Inner = attrs.field(factory=Inner)
+    many: tuple[Inner, ...] = ()
 
     def needs(self) -> tuple[Any, ...]:
         return (va.Frames(rate=self.rate),)
@@ -49,6 +50,13 @@ def test_defaults_and_overrides() -> None:
     assert plain_config(made)["inner"] == {"depth": 4}
 
 
+def test_a_list_of_groups() -> None:
+    made = config_of(SPEC, {"many": [{"depth": 3}, Inner(4), {}]})
+    assert made.many == (Inner(3), Inner(4), Inner(2))
+    assert config_of(SPEC, plain_config(made)) == made
+    jsonschema.validate({"many": [{"depth": 3}]}, config_schema(Config))
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -59,6 +67,10 @@ def test_defaults_and_overrides() -> None:
         ({"inner": {"dept": 1}}, r"thing\.inner\.dept: no such setting \(did you mean 'depth'\?\)"),
         ({"inner": {"depth": 0}}, r"thing\.inner\.depth must be in \[1, inf\), got 0"),
         ({"inner": 3}, r"thing\.inner must be a group of settings, got 3"),
+        ({"many": [{"depth": 1}, {"dept": 1}]}, r"thing\.many\[1\]\.dept: no such setting \(did you mean 'depth'\?\)"),
+        ({"many": [{"depth": 0}]}, r"thing\.many\[0\]\.depth must be in \[1, inf\), got 0"),
+        ({"many": [3]}, r"thing\.many\[0\] must be a group of settings, got 3"),
+        ({"many": {"depth": 1}}, r"thing\.many must be a list of Inner, got \{'depth': 1\}"),
         ({"classes": ["a"]}, r"thing\.classes must be a list of int, got \['a'\]"),
         ({"rate": -1.0}, r"thing\.rate must be in \(0, inf\), got -1\.0"),
         ({"rate": float("nan")}, r"thing\.rate must be in"),

@@ -1,8 +1,8 @@
 """Settings of pipelines: from plain values to checked attrs objects, and to JSON Schema.
 
 A config class is a frozen attrs class whose fields have defaults. Fields may be int, float, bool, str, Literal,
-lists and tuples of them, optional ones, and nested config classes; `Range` and `Unit` act as they do on rows,
-``metadata={"help": ...}`` says what a setting does.
+lists and tuples of them, optional ones, nested config classes and lists of those; `Range` and `Unit` act as they do on
+rows, ``metadata={"help": ...}`` says what a setting does.
 """
 
 from __future__ import annotations
@@ -73,6 +73,9 @@ def _value(hint: Any, value: Any, path: str) -> Any:
         raise ConfigError(f"{path} must be {_describe(hint)}, got {value!r}")
     if get_origin(plain) in (list, tuple) and isinstance(value, str):  # text is a sequence, too: of its letters
         raise ConfigError(f"{path} must be {_describe(hint)}, got {value!r}")
+    if get_origin(plain) in (list, tuple) and isinstance(value, list | tuple) and attrs.has(get_args(plain)[0]):
+        groups = [_value(get_args(plain)[0], one, f"{path}[{number}]") for number, one in enumerate(value)]
+        return get_origin(plain)(groups)
     try:
         return converter.structure(value, hint)
     except (VideoAnnotatorError, cattrs.BaseValidationError, ValueError, TypeError) as error:
@@ -85,6 +88,10 @@ def _check(made: Any, path: str) -> None:
         value = getattr(made, field.name)
         if attrs.has(type(value)):
             _check(value, f"{path}.{field.name}")
+            continue
+        if isinstance(value, list | tuple) and any(attrs.has(type(one)) for one in value):
+            for number, one in enumerate(value):
+                _check(one, f"{path}.{field.name}[{number}]")
             continue
         _, marks = _split(hints[field.name])
         allowed = marks.get(Range)
