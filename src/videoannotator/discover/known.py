@@ -12,6 +12,7 @@ SHIPPED: Mapping[str, str] = {
     "face_expressions": "videoannotator-face-analysis",
     "face_landmarks": "videoannotator-face-landmarks",
     "laion_face": "videoannotator-laion-face",
+    "motion": "videoannotator-motion",
     "openface3": "videoannotator-openface3",
     "person_tracking": "videoannotator-person-tracking",
     "pyfeat": "videoannotator-pyfeat",
