@@ -54,7 +54,9 @@ def a_result() -> Result:
     tables: dict[str, dict[str, Table[Any]]] = {
         "person_tracking": {"detections": detections()},
         "face_analysis": {"faces": Table.from_rows(Face, [Face(0, 0.0, 0.8, 1, 2, 30, 40, None, LANDMARKS)])},
-        "scene_detection": {"shots": Table.from_rows(Shot, [Shot(0.0, 0.4, 0, 4), Shot(0.4, 1.0, 4, 10, 31.5)])},
+        "scene_detection": {
+            "shots": Table.from_rows(Shot, [Shot(0.0, 0.4, 0, 4), Shot(0.4, 1.0, 4, 10, 31.5, "kitchen & garden")])
+        },
         "voice_activity": {"speech": Table.from_rows(SpeechRegion, [SpeechRegion(0.1, 0.4, 0.97)])},
         "speech_recognition": {
             "utterances": Table.from_rows(Utterance, [Utterance(0.1, 0.4, "Hello you", words, "en", "Mary Ann", 0.9)])

@@ -106,7 +106,12 @@ def test_shots_are_chapters_and_regions_are_cues(tmp_path: Path) -> None:
     cues = webvtt.read(str(paths["s_scene_detection.vtt"]))
     assert [(c.start, c.end, c.text, c.identifier) for c in cues] == [
         ("00:00:00.000", "00:00:00.400", "Shot 1", "1 frames=0-4"),
-        ("00:00:00.400", "00:00:01.000", "Shot 2", "2 frames=4-10 score=31.5"),
+        (
+            "00:00:00.400",
+            "00:00:01.000",
+            "Shot 2: kitchen &amp; garden",
+            "2 frames=4-10 label=kitchen%20%26%20garden score=31.5",
+        ),
     ]
     assert WebVtt().read(paths["s_scene_detection.vtt"])["scene_detection"].shots == a_result()["scene_detection"].shots
     assert [c.text for c in webvtt.read(str(paths["s_voice_activity.vtt"]))] == ["speech"]

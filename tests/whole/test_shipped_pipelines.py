@@ -128,7 +128,7 @@ def test_what_is_written_is_read_by_everybody_else(result: va.Result, tmp_path: 
     np.testing.assert_allclose(starts, speech.start, atol=1e-3)
     turns = load_rttm(str(tmp_path / "caregiver_infant_voice_activity.rttm"))["caregiver_infant"]
     np.testing.assert_allclose([s.start for s in turns.itersegments()], speech.start, atol=1e-3)
-    assert "caregiver_infant_scene_detection.csv" in names
+    assert "caregiver_infant_scene_detection_shots.csv" in names
     assert va.read(tmp_path / "caregiver_infant.videoannotator") == result
 
 

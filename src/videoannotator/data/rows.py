@@ -208,7 +208,8 @@ class Shot:
     """A stretch of film between two cuts.
 
     ``start_frame``, ``end_frame``: half-open, like the times. ``score``: what the detector measured at the cut
-    that opens the shot, in the detector's own unit; None for a shot that no cut opens.
+    that opens the shot, in the detector's own unit; None for a shot that no cut opens. ``label``: what the shot shows,
+    None where nothing was asked, or nothing was sure enough.
     """
 
     start: Seconds
@@ -216,6 +217,7 @@ class Shot:
     start_frame: FrameIndex
     end_frame: FrameIndex
     score: float | None = None
+    label: str | None = None
     __rules__: ClassVar = (*_SPAN, Ascending("start_frame", "end_frame", strict=True))
 
 

@@ -37,8 +37,9 @@ class WebVtt:
 
     One file ``{stem}_{pipeline}.vtt`` for each table of `Utterance`, `Word`, `SpeechRegion` or `Shot` rows, one cue
     for each row, in the order of their starts. Speech is ``<v Speaker>text``, a region is ``speech``, a shot is
-    ``Shot 3`` (usable as chapters). The cue identifier has the row's number and what a player does not show:
-    ``3 language=en score=0.91``. The last block is a note for our reader: media, coverage, failures, provenance.
+    ``Shot 3``, or ``Shot 3: kitchen`` with a label (usable as chapters). The cue identifier has the row's number and
+    what a player does not show: ``3 language=en score=0.91``. The last block is a note for our reader: media, coverage,
+    failures, provenance.
 
     What it cannot hold: times finer than a millisecond (a cue is never shorter than one); the words of an
     utterance with their times, scores and speakers (their text is there); the picture stream's clock; the character
@@ -128,8 +129,8 @@ def _cue(kind: type[Any], span: tuple[int, int], number: int, row: Any) -> webvt
 
     more: dict[str, Any] = {}
     if kind is Shot:
-        text = f"Shot {number}"
-        more = {"frames": f"{row.start_frame}-{row.end_frame}"}
+        text = f"Shot {number}" + (f": {_escaped(row.label)}" if row.label else "")
+        more = {"frames": f"{row.start_frame}-{row.end_frame}", "label": row.label}
     elif kind is SpeechRegion:
         text = "speech"
     else:
@@ -197,7 +198,7 @@ def _own_row(kind: type[Any], cue: webvtt.Caption) -> tuple[int, Any]:
     start, end = _seconds(cue)
     row: dict[str, Any] = {"start": start, "end": end, "score": float(said["score"]) if "score" in said else None}
     if kind is Shot:
-        row |= _frames(said)
+        row |= _frames(said) | {"label": said.get("label")}
     elif kind is not SpeechRegion:
         raw = cue.raw_text
         voice = _VOICE.fullmatch(raw[1 : raw.find(">")]) if raw.startswith("<v") else None

@@ -1,8 +1,8 @@
 """PySceneDetect's detectors, fed frame by frame, and what they measured at each frame.
 
 What its own command does around the detectors is done here the same way: pictures are made smaller until their
-longer side has 256 pixels, the shortest shot is counted in frames at the average rate, and the options that
-``config`` does not name have the command's defaults.
+longer side has 256 pixels, the shortest shot is counted in frames at the average rate, and settings that are unset
+have the command's defaults.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pickle
 from collections import deque
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from itertools import takewhile
 from typing import Any
 
 import cv2
@@ -27,6 +28,7 @@ from scenedetect import (
     ThresholdDetector,
 )
 from scenedetect.common import Timecode
+from scenedetect.detector import FlashFilter
 from scenedetect.scene_manager import compute_downscale_factor
 
 from videoannotator import FrameClock
@@ -90,24 +92,49 @@ class _Scores:
             self.trail.popleft()
 
 
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that are set; the others are left to PySceneDetect."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _content_options(config: SceneDetectionConfig) -> dict[str, Any]:
+    """What ``content`` and ``adaptive`` have in common."""
+    weights = config.component_weights
+    return _given(
+        weights=ContentDetector.Components(*weights) if weights is not None else None,
+        luma_only=config.luma_only,
+        kernel_size=config.kernel_size,
+    )
+
+
 def _detector(config: SceneDetectionConfig, min_frames: int, rate: Fraction) -> tuple[SceneDetector, str]:
     """The detector of ``config``, and the name under which it reports what it compares with the threshold."""
     made: SceneDetector
+    edges = config.component_weights is not None and config.component_weights[3] > 0
     if config.detector == "content":
-        return _Content(threshold=config.cut_at, min_scene_len=min_frames), ContentDetector.FRAME_SCORE_KEY
+        mode = FlashFilter.Mode[config.filter_mode.upper()] if config.filter_mode else None
+        content = ContentDetector if edges else _Content
+        options = _content_options(config) | _given(filter_mode=mode)
+        return content(config.cut_at, min_frames, **options), ContentDetector.FRAME_SCORE_KEY
     if config.detector == "adaptive":
-        made = _Adaptive(adaptive_threshold=config.cut_at, min_scene_len=min_frames)
+        adaptive = AdaptiveDetector if edges else _Adaptive
+        options = _given(window_width=config.window_width, min_content_val=config.min_content_val)
+        made = adaptive(config.cut_at, min_frames, **options, **_content_options(config))
         return made, next(key for key in made.get_metrics() if key.startswith("adaptive_ratio"))
     if config.detector == "hash":
-        made = HashDetector(threshold=config.cut_at, min_scene_len=min_frames)
+        options = _given(size=config.hash_size, lowpass=config.hash_lowpass)
+        made = HashDetector(threshold=config.cut_at, min_scene_len=min_frames, **options)
     elif config.detector == "histogram":
-        made = HistogramDetector(threshold=config.cut_at, min_scene_len=min_frames)
+        options = _given(bins=config.histogram_bins)
+        made = HistogramDetector(threshold=config.cut_at, min_scene_len=min_frames, **options)
     else:
+        method = ThresholdDetector.Method[config.fade_method.upper()] if config.fade_method else None
         made = ThresholdDetector(
             threshold=config.cut_at,
             min_scene_len=min_frames,
             add_final_scene=True,
             min_out_length=FrameTimecode("0.1s", fps=rate),
+            **_given(method=method, fade_bias=config.fade_bias),
         )
     return made, made.get_metrics()[0]
 
@@ -143,13 +170,17 @@ class CutFinder:
         self.seen = SeenFrames(clock)
 
     def add(self, frame: int, picture: NDArray[np.uint8]) -> None:
-        """Take the next frame. ``picture``: uint8 (height, width, 3), blue first."""
+        """Take the next frame. ``picture``: uint8 (height, width, 3), blue first, made smaller by `shrunk`."""
         self.seen.add(frame)
         self._last = FrameTimecode(Timecode(self.seen.ticks(frame), self._time_base), fps=self._rate)
-        self._cuts += [float(cut.seconds) for cut in self._detector.process_frame(self._last, shrunk(picture))]
+        self._cuts += [float(cut.seconds) for cut in self._detector.process_frame(self._last, picture)]
         self._place(self.seen.seconds(frame))
         if not self._cuts:
             self._scores.keep(*self._needed(self._last))
+
+    def told(self, since: int) -> list[int]:
+        """The first frames of shots that are certain by now and begin after frame ``since``, ascending."""
+        return list(takewhile(lambda frame: frame > since, reversed(self._openings)))[::-1]
 
     def openings(self) -> dict[int, float | None]:
         """The first frame of each shot but the first, ascending, and what the detector measured there.
