@@ -12,6 +12,8 @@ import av
 import numpy as np
 import pytest
 
+from videoannotator.discover.known import distributions
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 SPECS = """
@@ -119,7 +121,7 @@ def run(
 @pytest.fixture
 def command(plugins: Path, tmp_path: Path) -> Command:
     """Runs the command in an empty folder. It finds the test's plugins, the formats, and no shipped pipeline."""
-    shipped = "scene_detection,person_tracking,voice_activity,face_analysis"
+    shipped = ",".join(distributions().values())
 
     def call(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         blocked = {

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 import videoannotator as va
-from videoannotator.discover.known import how_to_install
+from videoannotator.discover.known import distributions, how_to_install
 from videoannotator.shell.main import main
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Clips = Callable[..., Path]
 
-SHIPPED = "scene_detection,person_tracking,voice_activity,face_analysis"
+SHIPPED = ",".join(distributions().values())
 NAMED = ("--pipelines", "grey")
 
 
