@@ -14,8 +14,10 @@ from videoannotator.discover.models import ModelStore
 from videoannotator.discover.packing import pack_spec, unpack_spec
 from videoannotator.discover.settings import entry_of
 from videoannotator.errors import ConfigError, NameClashError, PluginLoadError, UnknownPipelineError
+from videoannotator.shell import weights as weights_command
 from videoannotator.shell.choosing import choose, readiness
 from videoannotator.shell.listing import describe_text, overview
+from videoannotator.shell.main import Exit, main
 from videoannotator.testing.clips import write_clip
 from videoannotator.testing.contract import check_pipeline, check_spec
 
@@ -143,3 +145,19 @@ def test_the_setting_must_be_there_and_be_only_that() -> None:
     check_spec(OTHER)
     with pytest.raises(AssertionError, match="its spec has the backend 'other', its setting is 'house'"):
         check_spec(spec("Own", backend="other"))
+
+
+def test_models_are_listed_and_fetched_by_backend(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(weights_command, "catalog", lambda: ALL)
+    assert main(["models", "list", "says:other"]) == Exit.WELL
+    assert capsys.readouterr().out.startswith("other.bin\tsays:other\t")
+    assert main(["models", "fetch", "says"]) == Exit.WELL, "that backend has no models"
+    assert "says uses no model" in capsys.readouterr().err
+    path = ModelStore().locate(OTHER.models[0])
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"o")
+    assert main(["models", "fetch", "says:other"]) == Exit.WELL
+    assert capsys.readouterr().out == f"{path}\n"
+    assert main(["models", "fetch", "says:third"]) == Exit.USAGE

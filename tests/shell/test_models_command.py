@@ -95,6 +95,7 @@ def test_the_list_as_json(models: Command) -> None:
         (("path", "nett"), "no model 'nett' (did you mean 'net'?)"),
         (("fetch", "face_analysis"), "pip install"),
         (("list", "hubed"), "did you mean 'hubbed'"),
+        (("fetch", "hubbed:other"), "hubbed.backend: no such setting"),
     ],
 )
 def test_wrong_names_are_2(models: Command, arguments: tuple[str, ...], says: str) -> None:

@@ -139,3 +139,15 @@ def test_a_state_goes_on_anywhere_and_tracks_tell_what_rows_tell(scene: Any, dat
     for found in ids:
         given_ids = [n for n in found if n]
         assert len(given_ids) == len(set(given_ids)), "nobody is in a frame twice"
+
+
+def test_a_crowd_is_followed() -> None:
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 3000, (800, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(20, 60, (800, 2))], axis=1).astype(np.float32)
+    scores = rng.uniform(0.7, 1.0, 800).astype(np.float32)
+    follower = Follower(PersonTrackingRTMConfig(), 25.0)
+    ids = [follower.update(boxes + step, scores, step, step / 25)[0] for step in range(3)]
+    assert len(set(ids[1].tolist())) == 800
+    assert (ids[1] == ids[2]).mean() > 0.95, "they stand so close that a few may be taken for each other"
+    assert sum(track.frames for track in follower.rest()) == 1600

@@ -20,7 +20,7 @@ def models_list(*pipelines: str, json: Flag = False) -> int:
     Parameters
     ----------
     pipelines
-        Only those of these pipelines.
+        Only those of these pipelines; PIPELINE:BACKEND for one backend of it.
     json
         As JSON.
     """
@@ -38,7 +38,8 @@ def models_fetch(
     Parameters
     ----------
     names
-        Pipelines, of which the models are fetched that they use without further settings; or models by name.
+        Pipelines (or PIPELINE:BACKEND), of which the models are fetched that they use without further settings; or
+        models by name.
     all_
         Of a pipeline, every model that it declares.
     """

@@ -13,7 +13,7 @@ from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
 from videoannotator.discover.config import models_of
 from videoannotator.discover.known import how_to_install
 from videoannotator.discover.models import ModelStore, size_of
-from videoannotator.discover.settings import settings_of
+from videoannotator.discover.settings import entry_of, settings_of
 from videoannotator.discover.specs import ModelSpec
 from videoannotator.errors import (
     ConfigError,
@@ -52,7 +52,7 @@ class Declared:
         path = self.store.locate(self.spec)
         return {
             "name": self.spec.name,
-            "pipeline": self.entry.spec.name,
+            "pipeline": _called(self.entry),
             "size": size_of(path) if self.present else self.spec.size,
             "licence": self.spec.licence,
             "gated": self.spec.gated,
@@ -60,6 +60,11 @@ class Declared:
             "path": str(path),
             "source": self.spec.source,
         }
+
+
+def _called(entry: PipelineEntry) -> str:
+    """The name of a pipeline, with that of its backend if it has one: ``person_tracking:rtmlib``."""
+    return entry.spec.name + (f":{entry.spec.backend}" if entry.spec.backend else "")
 
 
 def _declared(entries: Sequence[PipelineEntry]) -> Iterator[Declared]:
@@ -83,8 +88,9 @@ def list_models(pipelines: Sequence[str], *, as_json: bool) -> int:
 
     found = catalog()
     for name in pipelines:
-        found.pipeline(name)
-    told = [one.plain for one in _declared([e for e in found.entries if not pipelines or e.spec.name in pipelines])]
+        _of_backend(found, name)
+    chosen = [e for e in found.entries if not pipelines or {e.spec.name, _called(e)} & set(pipelines)]
+    told = [one.plain for one in _declared(chosen)]
     if as_json:
         give(json.dumps(told, indent=2))
         return Exit.WELL
@@ -135,9 +141,9 @@ def _fetch(one: Declared) -> str:
 
 
 def _named(found: Catalog, name: str, *, every: bool) -> list[Declared]:
-    entries = [entry for entry in found.entries if entry.spec.name == name]
-    if entries:
-        chosen = [one for one in _declared(entries) if every or one.spec.name in used_by_default(one.entry)]
+    if name.partition(":")[0] in found.pipelines:
+        entry = _of_backend(found, name)
+        chosen = [one for one in _declared([entry]) if every or one.spec.name in used_by_default(entry)]
         if not chosen:
             say(
                 f"{name} uses no model that could be fetched"
@@ -145,6 +151,16 @@ def _named(found: Catalog, name: str, *, every: bool) -> list[Declared]:
             )
         return chosen
     return [_model(found, name)]
+
+
+def _of_backend(found: Catalog, name: str) -> PipelineEntry:
+    """The pipeline called ``name`` or ``name:backend``. Raises `UnknownPipelineError` and `ConfigError`."""
+    pipeline, _, backend = name.partition(":")
+    if not backend:
+        return found.pipeline(pipeline)
+    entry = entry_of(found, pipeline, {"backend": backend})
+    settings_of(entry, {"backend": backend})  # refused where it has no backends
+    return entry
 
 
 def _model(found: Catalog, name: str) -> Declared:
