@@ -308,6 +308,15 @@ def test_frames_between_those_looked_at_are_hidden(tmp_path: Path) -> None:
         assert differing(drawn, before, 60).mean() > 0.02
 
 
+def test_where_nobody_looked_everything_is_hidden(tmp_path: Path) -> None:
+    result = moving(tmp_path / "clip.mp4", range(10))
+    part = attrs.evolve(result["face_analysis"], coverage=Coverage((TimeSpan(0, 1),)))
+    result = attrs.evolve(result, pipelines={"face_analysis": part})
+    look = draw.Look(show=[], hide="faces", hide_hold=0.0)
+    pictures = [np.asarray(draw.frame(result, frame=n, look=look)) for n in (9, 10)]
+    assert [picture[:60].std() > 20 for picture in pictures] == [True, False]
+
+
 def test_only_those_who_are_named_are_hidden(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", frames=3, rate=10, size=(320, 240))
     rows = [

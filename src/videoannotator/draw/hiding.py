@@ -115,13 +115,22 @@ class Hiding:
 
     def apply(self, picture: Image.Image, frame: int, time: float, scale: tuple[float, float]) -> None:
         """Hide on a frame. ``scale``: from pixels of the picture as shown to pixels of ``picture``."""
-        if self._look.hide == "all":
+        if self._look.hide == "nothing":
+            return
+        if self._look.hide == "all" or not self._looked(time):
             picture.paste(_FILL, (0, 0, *picture.size))
-        if self._look.hide not in ("faces", "persons"):
             return
         for x1, y1, x2, y2 in self.regions(frame, time):
             box = (x1 * scale[0], y1 * scale[1], x2 * scale[0], y2 * scale[1])
             scramble(picture, box, self._look.hide_with)
+
+    def _looked(self, time: float) -> bool:
+        """False where no pipeline looked for whom is to be hidden: anybody may be there.
+
+        Results of other programs do not say what was looked at; they are taken to have looked everywhere.
+        """
+        spans = [boxes.coverage for boxes in self._tables if boxes.coverage.spans]
+        return not spans or any(time in coverage for coverage in spans)
 
     def regions(self, frame: int, time: float) -> list[Box]:
         """What is hidden on a frame, in pixels of the picture as shown."""

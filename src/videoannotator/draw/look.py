@@ -56,7 +56,8 @@ class Look:
     of colour across what they hide, ``"fill"`` leaves one colour, and is the only one from which nobody can learn
     anything. ``hide_only``: names, roles or track numbers of those who are hidden; others stay visible; a face
     that may belong to one of them is hidden. ``hide_hold``: seconds for which a place stays hidden before and after
-    something was found there, for the frames between in which it was missed; 0 hides single frames only.
+    something was found there, for the frames between in which it was missed; 0 hides single frames only. Where
+    nobody looked, the whole picture is hidden.
     """
 
     pipelines: tuple[str, ...] | None = attrs.field(default=None)

@@ -121,7 +121,7 @@ class Scene:
             x, y = float(row.landmarks[2][0]) * scale[0], float(row.landmarks[2][1]) * scale[1]
         length = 0.45 * (box[2] - box[0])
         for (right, down), color in zip(head_axes(*turned).tolist(), _AXES, strict=True):
-            canvas.line((x, y), (x + length * right, y + length * down), color)
+            canvas.line((x, y), (x + length * right, y + length * down), color, 1.3)
 
     def _draw_body(
         self,
