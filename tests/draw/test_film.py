@@ -35,7 +35,7 @@ from videoannotator.errors import (
     NoVideoError,
     UnreadableMediaError,
 )
-from videoannotator.testing.clips import read_number, tone, write_clip
+from videoannotator.testing.clips import corrupt_packet, read_number, tone, write_clip
 
 from .drawn import differing, make_result, read_film
 
@@ -158,6 +158,34 @@ def test_pictures_of_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
     lanes = info.video.height - (size[1] + size[1] % 2)
     assert (lanes > 0) == (size[0] >= 240)
     assert len(info.video.clock) == 4
+
+
+def test_ten_bits_and_portrait_phones(tmp_path: Path) -> None:
+    deep = write_clip(tmp_path / "a.mp4", frames=4, rate=10, codec="libx265", pixel_format="yuv420p10le")
+    phone = write_clip(tmp_path / "b.mp4", frames=4, rate=10, size=(320, 180), rotation=90, sound="tone")
+    for clip, size in ((deep, (160, 120)), (phone, (180, 320))):
+        film = read_film(draw.video(make_result(clip, {}), tmp_path / "drawn.mp4", look=BARE))
+        assert [read_number(pixels) for _, pixels in film] == [0, 1, 2, 3]
+        assert film[0][1].shape == (size[1], size[0], 3)
+
+
+def test_a_damaged_film_keeps_what_is_whole_at_its_time(tmp_path: Path) -> None:
+    clip = write_clip(
+        tmp_path / "clip.mkv",
+        frames=30,
+        rate=10,
+        codec="mjpeg",
+        pixel_format="yuvj420p",
+        sound="tone",
+        sound_codec="aac",
+    )
+    for kind in ("video", "audio"):
+        corrupt_packet(clip, 10, kind)  # type: ignore[arg-type]
+    film = read_film(draw.video(make_result(clip, {}), tmp_path / "drawn.mp4", look=BARE))
+    assert len(film) in (29, 30), "some decoders give a picture of noise"
+    for time, pixels in film:
+        if abs(time - 1.0) > 0.05:
+            assert read_number(pixels) == round(time * 10)
 
 
 def test_lanes_lie_under_the_picture_and_move(tmp_path: Path) -> None:
