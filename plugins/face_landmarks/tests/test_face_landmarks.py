@@ -45,6 +45,7 @@ def test_the_declared_file_is_this_one(weights: Path) -> None:
     assert (model.sha256, model.size) == (sha256_of(weights), weights.stat().st_size)
 
 
+@pytest.mark.slow
 def test_contract_batches_and_mediapipes_own_results(
     recoded: Recoded, python: str, weights: Path, assets: Path, tmp_path: Path
 ) -> None:

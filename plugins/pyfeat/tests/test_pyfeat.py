@@ -206,6 +206,7 @@ def test_no_faces_are_no_rows(small: Path, assets: Path) -> None:
     assert result.coverage.duration > 4
 
 
+@pytest.mark.slow
 def test_the_contract(small: Path, tmp_path: Path) -> None:
     check_pipeline("pyfeat", tmp_path, config={"weights": str(small)}, catalog_=catalog())
 
