@@ -15,13 +15,12 @@ from typing import Any
 import attrs
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from videoannotator.errors import ModelError
 from videoannotator_face_analysis.expression_rows import EIGHT, SEVEN
-from videoannotator_face_analysis.sessions import providers_of
+from videoannotator_face_analysis.sessions import opened
 
 __all__ = ["ExpressionNetwork", "Readings"]
 
@@ -29,16 +28,8 @@ _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 _AFFECT = 2  # valence, arousal: the last two outputs of a network that tells them
 _LAYOUTS = {len(labels) + more: (labels, bool(more)) for labels in (SEVEN, EIGHT) for more in (0, _AFFECT)}
-_ERRORS_ONLY = 3
-_NO_MODEL = (
-    states.Fail,
-    states.InvalidArgument,
-    states.InvalidGraph,
-    states.InvalidProtobuf,
-    states.NoSuchFile,
-    states.NotImplemented,
-    states.RuntimeException,
-)
+_REFUSALS = (states.Fail, states.InvalidArgument, states.NotImplemented, states.RuntimeException)
+"""What onnxruntime raises when a network does not take pictures."""
 
 
 @attrs.frozen(eq=False)
@@ -68,20 +59,14 @@ class ExpressionNetwork:
     """
 
     def __init__(self, path: Path, *, name: str, device: str = "cpu", threads: int = 1) -> None:
-        providers = providers_of(device)
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
+        self._session = opened(path, device=device, threads=threads)
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
             (given,) = self._session.get_inputs()
             self._input: str = given.name
             self.size = _side_of(given.shape, name)
             shape = self._run(np.zeros((1, 3, self.size, self.size), dtype=np.float32)).shape
-        except (*_NO_MODEL, ValueError) as error:
-            raise ModelError(f"{path} is no expression network of EmotiEffLib in ONNX format: {error}") from error
+        except (*_REFUSALS, ValueError) as error:
+            raise ModelError(f"{path} is no expression network of EmotiEffLib: {error}") from error
         if len(shape) != 2 or shape[1] not in _LAYOUTS:
             raise ModelError(
                 f"{path} is no expression network of EmotiEffLib: it gives {list(shape)}, where 7 or 8 categories, "
