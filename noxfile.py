@@ -49,6 +49,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def accuracy(session: nox.Session) -> None:
+    """How good what is found is, against what people marked; ``-- tracking`` for one of them."""
+    session.install("-r", "requirements/all.txt", *CONSTRAINTS)
+    session.run("python", "-m", "benchmarks.accuracy", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What a run costs, beside the peers' own tools and by itself; ``-- --quick`` takes five minutes."""
     session.install("-r", "requirements/all.txt", *CONSTRAINTS)

@@ -22,8 +22,9 @@ import videoannotator as va
 
 __all__ = ["BENCHMARKS", "measure", "sections"]
 
-BENCHMARKS = ("peers", "whole", "resume")
-ALL = ("person_tracking", "scene_detection", "voice_activity")
+BENCHMARKS = ("peers", "whole", "resume", "tracking")
+TRACKING = "person_tracking"
+ALL = (TRACKING, "scene_detection", "voice_activity")
 WHOLE, FAST, UNKEPT = "one run", "one run, fast", "one run, nothing kept"
 YOLO, CUTS, VAD = "yolo track", "scenedetect", "silero-vad"
 ALONE = {name: f"{name} alone" for name in ALL}
@@ -62,15 +63,20 @@ def _sides(chosen: Sequence[str], video: Path, frames: int, weights: Path) -> di
     def run(*pipelines: str, **more: Any) -> Side:
         return lambda folder, environment: ours(video, pipelines, config, folder, environment, **more)
 
-    sides: dict[str, Side] = {WHOLE: run(*ALL)}
+    def yolo(folder: Path, environment: Mapping[str, str]) -> Ran:
+        return peers.yolo(video, weights, frames, size, folder, environment)
+
+    sides: dict[str, Side] = {WHOLE: run(*ALL)} if set(chosen) - {"tracking"} else {}
     if "peers" in chosen:
-        sides[YOLO] = lambda folder, environment: peers.yolo(video, weights, frames, size, folder, environment)
+        sides[YOLO] = yolo
         sides[CUTS] = lambda folder, environment: peers.scenedetect(video, folder, environment)
         sides[VAD] = lambda folder, environment: peers.silero(video, folder, environment)
         if fast_there():
             sides[FAST] = run(*ALL, precision="fast")
     if "whole" in chosen:
         sides |= {ALONE[name]: run(name) for name in ALL}
+    if "tracking" in chosen:
+        sides |= {YOLO: yolo, ALONE[TRACKING]: run(TRACKING)}
     if "resume" in chosen:
         sides[UNKEPT] = run(*ALL, cache=False)
     return sides
@@ -86,23 +92,24 @@ def measure(chosen: Sequence[str], video: Path, frames: int, weights: Path, repe
                 runs[name].append(sides[name](folder, environment))
             cost = runs[name][-1].cost
             print(f"  {number + 1}/{repeats} {name}: {cost.wall:.1f} s, {cost.cpu:.1f} s of processor", file=sys.stderr)
-        _compare({name: ran[-1] for name, ran in runs.items()}, runs[WHOLE][0])
+        first = next(name for name in (WHOLE, ALONE[TRACKING]) if name in runs)
+        _compare({name: ran[-1] for name, ran in runs.items()}, first, runs[first][0])
     return runs
 
 
-def _compare(last: Mapping[str, Ran], first: Ran) -> None:
+def _compare(last: Mapping[str, Ran], ours: str, first: Ran) -> None:
     for name, ran in last.items():
         if name == FAST:
             continue  # it may differ, and by how much is told
         try:
             compare(first.found, ran.found, TEXT if name in (YOLO, CUTS, VAD) else type(TEXT)())
         except DifferenceError as difference:
-            raise DifferenceError(f"{WHOLE} and {name}: {difference}") from difference
+            raise DifferenceError(f"{ours} and {name}: {difference}") from difference
 
 
 def sections(chosen: Sequence[str], runs: Runs) -> list[Section]:
     """What the runs say."""
-    made = {"peers": _against_peers, "whole": _against_single, "resume": _keeping}
+    made = {"peers": _against_peers, "whole": _against_single, "resume": _keeping, "tracking": _tracking}
     return [made[name](runs) for name in BENCHMARKS if name in chosen]
 
 
@@ -163,6 +170,15 @@ def _against_single(runs: Runs) -> Section:
     shown = {side: runs[side] for side in (*ALONE.values(), WHOLE)}
     same = "each pipeline alone found exactly what it finds in the one run"
     return Section("Against its slowest pipeline", same, (figure,), (_costs(shown),))
+
+
+def _tracking(runs: Runs) -> Section:
+    theirs, mine = [ran.cost for ran in runs[YOLO]], runs[ALONE[TRACKING]]
+    figure = _ratio("person_tracking alone: times the frames per second of yolo track (wall)", theirs, mine, least=1.5)
+    notes = (_ratio_note("the same in seconds of processor", theirs, mine),)
+    shown = {YOLO: runs[YOLO], ALONE[TRACKING]: mine}
+    same = f"{mine[0].found}; boxes within {TEXT.pixels} pixels, scores within {TEXT.score}, track ids equal"
+    return Section("Tracking alone against yolo track", same, (figure,), (_costs(shown),), notes)
 
 
 def _keeping(runs: Runs) -> Section:
