@@ -120,6 +120,23 @@ def pose_network(path: Path, *, bias: float = 0.0, batch: int | str = "batch") -
     return _save(path, nodes, [_input(height, width, batch)], outputs, constants)
 
 
+def free_network(path: Path) -> Path:
+    """Of any size of picture: one box, the same always, whose score is the picture's mean."""
+    constants: dict[str, NDArray[Any]] = {
+        "box": np.array([[[8.0, 8.0, 40.0, 80.0]]], dtype=np.float32),
+        "shape": np.array([1, 1, 1], dtype=np.int64),
+        "most": np.array(255.0, dtype=np.float32),
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Div", ["mean", "most"], ["scaled"]),
+        helper.make_node("Reshape", ["scaled", "shape"], ["score"]),
+        helper.make_node("Concat", ["box", "score"], ["dets"], axis=2),
+    ]
+    free = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, "height", "width"])
+    return _save(path, nodes, [free], [helper.make_tensor_value_info("dets", TensorProto.FLOAT, [1, 1, 5])], constants)
+
+
 @pytest.fixture(scope="session")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one of each."""

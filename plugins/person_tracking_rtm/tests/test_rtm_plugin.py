@@ -125,6 +125,25 @@ def test_a_keypoint_without_a_response_is_not_placed(tmp_path: Path, conftest_ma
     assert not found.any()
 
 
+def test_a_network_of_any_size_sees_what_it_is_told_and_boxes_are_in_the_picture_s_pixels(
+    tmp_path: Path, conftest_makers: Any
+) -> None:
+    network = Network(conftest_makers.free_network(tmp_path / "free.onnx"))
+    made = {"conf": 0.1, "iou": 0.5}
+    sizes = [
+        Detector(network, "yolox", side=None, **made).size,
+        Detector(network, "yolox", side=None, usual=320, **made).size,
+        Detector(network, "yolox", side=128, usual=320, **made).size,
+    ]
+    assert sizes == [(640, 640), (320, 320), (128, 128)]
+    picture = np.full((64, 32, 3), 100, dtype=np.uint8)
+    found = Detector(network, "yolox", side=128, **made)(picture)  # twice as large there
+    assert found.boxes.tolist() == [[4.0, 4.0, 20.0, 40.0]]
+    assert found.scores[0] == pytest.approx((100 + 114) / 2 / 255, abs=1e-3), "half of it is grey"
+    with pytest.raises(ModelError, match="does not say which size it takes"):
+        Pose(network, swap=True)
+
+
 def test_other_classes_than_persons_are_left_out(tmp_path: Path, conftest_makers: Any) -> None:
     picture = np.random.default_rng(1).integers(0, 255, (96, 160, 3), dtype=np.uint8)
     every, half = (

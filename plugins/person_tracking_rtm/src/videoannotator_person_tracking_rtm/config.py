@@ -28,7 +28,10 @@ class PersonTrackingRTMConfig:
     )
     detector_size: Annotated[int, Range(ge=32), Unit("px")] | None = attrs.field(
         default=None,
-        metadata={"help": "side of the square the detector sees; unset: what its file fixes, else 640"},
+        metadata={
+            "help": "side of the square the detector sees; unset: what its file fixes, else what it was "
+            "made for, 640 for a path"
+        },
     )
     pose: str | None = attrs.field(
         default="rtmpose-m-body7",

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from videoannotator.errors import ModelError
 from videoannotator_person_tracking_rtm.session import Network
 
-__all__ = ["Detector", "Persons", "family_of", "nms"]
+__all__ = ["SIDES", "Detector", "Persons", "family_of", "nms"]
 
 Family = Literal["rtmdet", "yolox"]
 
 _STRIDES = (8, 16, 32)
 _GREY = 114
 _SIDE = 640
+SIDES = {"rtmdet-nano-person": 320, "yolox-tiny-humanart": 416}
+"""Of declared models that are made for another side than 640 px, in case their files do not fix it."""
 _PERSON = 0
 _NORMALISE = {  # mmdetection's configs: blue first; YOLOX sees 0..255 as they are
     "rtmdet": (np.array([103.53, 116.28, 123.675]), np.array([57.375, 57.12, 58.395])),
@@ -52,15 +54,19 @@ def family_of(given: Family | None, name: str) -> Family:
 
 
 class Detector:
-    """Finds persons. ``side``: of the square the network sees; None for what its file fixes, else 640 px.
+    """Finds persons.
+
+    ``side``: of the square the network sees; None for what its file fixes, else ``usual``.
 
     ``conf``: scores are above it. ``iou``: see `nms`; where the export has an NMS of its own, that has been at work.
     Raises `ModelError` when the file fixes another size.
     """
 
-    def __init__(self, network: Network, family: Family, *, side: int | None, conf: float, iou: float) -> None:
+    def __init__(
+        self, network: Network, family: Family, *, side: int | None, conf: float, iou: float, usual: int = _SIDE
+    ) -> None:
         fixed = network.size
-        self.size = fixed or (side or _SIDE, side or _SIDE)
+        self.size = fixed or (side or usual, side or usual)
         if fixed is not None and side is not None and fixed != (side, side):
             raise ModelError(f"{network.path} takes pictures of {fixed[1]}x{fixed[0]} px; leave detector_size unset")
         self.network, self._scale = network, _NORMALISE[family]

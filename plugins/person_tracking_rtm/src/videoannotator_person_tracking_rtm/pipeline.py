@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from videoannotator import Detection, FrameBatch, MediaInfo, Pipeline, Table
 from videoannotator.data.rows import Track
 from videoannotator_person_tracking_rtm.config import PersonTrackingRTMConfig
-from videoannotator_person_tracking_rtm.detecting import Detector, Persons, family_of
+from videoannotator_person_tracking_rtm.detecting import SIDES, Detector, Persons, family_of
 from videoannotator_person_tracking_rtm.following import Follower
 from videoannotator_person_tracking_rtm.posing import Pose
 from videoannotator_person_tracking_rtm.session import Network
@@ -42,7 +42,10 @@ class PersonTrackingRTM(Pipeline[PersonTrackingRTMConfig]):
 
         network, name = load(config.weights)
         family = family_of(config.family, name)
-        self._detector = Detector(network, family, side=config.detector_size, conf=config.least_score, iou=config.iou)
+        settings: dict[str, Any] = {"side": config.detector_size, "conf": config.least_score, "iou": config.iou}
+        if config.weights in SIDES:
+            settings["usual"] = SIDES[config.weights]
+        self._detector = Detector(network, family, **settings)
         self._pose: Pose | None = None
         if config.pose is not None:
             self._pose = Pose(load(config.pose)[0], swap=config.pose_color == "rgb")
