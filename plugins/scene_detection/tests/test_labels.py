@@ -195,6 +195,7 @@ def test_without_labels_no_torch_is_imported(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_contract_with_labels_and_fades(tmp_path: Path, folder: Path) -> None:
     config = settings_of(folder, fades=True, threshold=5.0, min_scene_length=0.1)
     results = check_pipeline("scene_detection", tmp_path, catalog_=catalog_of(SPEC), config=config)
