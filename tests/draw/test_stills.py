@@ -71,23 +71,28 @@ class Who:
 
 @va.row
 class Link:
-    """Whose track it is."""
+    """Whose track it is, and how much the faces seen of it are like that person's."""
 
     track: int
     person: int
     start: float
     end: float
+    face: float | None = None
 
 
 @va.row
 class FaceLink:
-    """Whose face it is: by its track, or, where it has none, by its row."""
+    """Whose face it is: by its track, or, where it has none, by its box."""
 
-    row: int
     track: int
     person: int
     start: float
     end: float
+    start_frame: int
+    x1: Pixels
+    y1: Pixels
+    x2: Pixels
+    y2: Pixels
     face: int | None = None
 
 
@@ -115,7 +120,7 @@ def two_people(clip: Path) -> Result:
     identity = {
         "persons": Table.from_rows(Who, [Who(0, "Mary", "adult"), Who(1, None, "infant")]),
         "links": Table.from_rows(Link, [Link(1, 0, 0.0, 0.95), Link(1, 1, 1.0, 2.0)]),
-        "faces": Table.from_rows(FaceLink, [FaceLink(0, 1, 1, 0.0, 2.0, 9)]),
+        "faces": Table.from_rows(FaceLink, [FaceLink(1, 1, 0.0, 2.0, 0, 40, 40, 60, 60, 9)]),
     }
     tables = {"person_tracking": Table.from_rows(Detection, rows), "face_analysis": faces, "person_identity": identity}
     return make_result(clip, tables)
@@ -167,11 +172,11 @@ def test_persons_have_one_name_and_colour_on_all_tracks(clip: Path) -> None:
     assert (mary.title, baby.title) == ("Mary (adult)", "person 1 (infant)")
     assert mary.color != baby.color
     bodies, faces = box_tables(result)
-    assert people.of(bodies, 0, 1, 0.5) == mary
-    assert people.of(bodies, 0, 1, 1.5) == baby
-    assert people.of(bodies, 0, 2, 0.5) is None
-    assert people.of(faces, 0, 9, 0.5) == baby
-    assert people.of(bodies, 0, 9, 0.5) is None
+    assert people.of(bodies, 1, 0.5) == mary
+    assert people.of(bodies, 1, 1.5) == baby
+    assert people.of(bodies, 2, 0.5) is None
+    assert people.of(faces, 9, 0.5) == baby
+    assert people.of(bodies, 9, 0.5) is None
     assert people.called(["mary"]) == {0}
     assert people.called(["Infant", "0"]) == {0, 1}
 
@@ -194,14 +199,15 @@ def test_faces_have_the_colour_of_their_person(clip: Path) -> None:
 
 
 def test_faces_without_tracks_are_linked_one_by_one(clip: Path) -> None:
-    faces = Table.from_rows(Face, [Face(3, 0.3, 0.9, x, 20, x + 40, 60) for x in (20, 120)])
-    links = Table.from_rows(FaceLink, [FaceLink(1, 5, 8, 0.3, 0.3)])
+    faces = Table.from_rows(Face, [Face(3, 0.3, 0.9, x + 0.1, 20, x + 40, 60) for x in (20, 120)])
+    links = Table.from_rows(FaceLink, [FaceLink(5, 8, 0.3, 0.3, 3, 120.1, 20, 160, 60)])
     who = Table.from_rows(Who, [Who(8, "Mary", None)])
     result = make_result(clip, {"face_analysis": faces, "person_identity": {"persons": who, "faces": links}})
     people, (boxes,) = People(result), box_tables(result)
-    assert [people.of(boxes, n, None, 0.3) for n in (0, 1)] == [None, people.persons[8]]
+    at = [(3, row.x1, row.y1, row.x2, row.y2) for row in faces]
+    assert [people.of(boxes, None, 0.3, place) for place in at] == [None, people.persons[8]]
     look = draw.Look(show=[], hide="faces", hide_only="Mary", hide_with="fill")
-    assert Scene(result, look)._hiding.regions(3, 0.3) == [(110, 10, 170, 70)]
+    assert Scene(result, look)._hiding.regions(3, 0.3) == [pytest.approx((110.125, 10, 169.975, 70))]
 
 
 def test_a_person_is_hidden_by_name_on_their_tracks_only(clip: Path) -> None:

@@ -28,14 +28,10 @@ _SAMPLE = 64  # rows that decide whether two tables have the same boxes
 
 @attrs.frozen
 class Found:
-    """Rows of one frame. ``held``: they are those of a frame near it, because this one was not looked at.
-
-    ``places``: int64 (N,), where the rows stand in the table.
-    """
+    """Rows of one frame. ``held``: they are those of a frame near it, because this one was not looked at."""
 
     rows: Table[Any]
     held: bool
-    places: NDArray[np.int64]
 
 
 @attrs.frozen(eq=False)
@@ -123,7 +119,7 @@ class BoxTable:
             nearest = min(near, key=lambda n: abs(self.times[n] - time))
             if abs(self.times[nearest] - time) <= 0.5 / self.coverage.rate + 1e-6:
                 rows, held = self.of_frame(int(self.frames[nearest])), True
-        return Found(self._rows(rows), held, rows)
+        return Found(self._rows(rows), held)
 
     def _rows(self, places: NDArray[np.int64]) -> Table[Any]:
         """The rows at places of the table; a slice, which copies nothing, where they follow each other."""

@@ -93,7 +93,7 @@ def _groups(boxes: BoxTable, people: People, each: int) -> list[_Group]:
         places.setdefault(track, []).append(n)
     groups = []
     for track, mine in sorted(places.items(), key=lambda item: (item[0] is None, -len(item[1]))):
-        person = people.of(boxes, -1, track, float(boxes.times[mine[0]]))
+        person = people.of(boxes, track, float(boxes.times[mine[0]]))
         title = "no track" if track is None else f"face {track}"
         title = title if person is None else f"{title}: {person.title}"
         first, last = float(boxes.times[mine[0]]), float(boxes.times[mine[-1]])

@@ -73,7 +73,8 @@ class _Place:
 
     def person(self, people: People) -> Person | None:
         """Whose it is."""
-        return people.of(self.boxes, int(self.boxes.order[self.place]), self.track, float(self.boxes.times[self.place]))
+        time, frame = float(self.boxes.times[self.place]), int(self.boxes.frames[self.place])
+        return people.of(self.boxes, self.track, time, (frame, *self.boxes.box(self.place)))
 
 
 class Hiding:

@@ -145,16 +145,16 @@ def track_lanes(found: BoxTable, people: People, most: int) -> Iterator[Lane]:
     seen: dict[tuple[str, Color], float] = {}
     for track in sorted(rows):
         for start, end in steps.runs(found.frames[rows[track]], found.times[rows[track]]):
-            person = people.of(found, -1, track, start)
+            person = people.of(found, track, start)
             if person is not None:
                 key, text = (person.title, person.color), f"#{track}"
             else:
                 key, text = (f"#{track}", track_color(track)), ""
             groups.setdefault(key, []).append(Block(start, end, key[1], text))
             seen[key] = seen.get(key, 0.0) + end - start
-    named = {person.title for person in people.persons.values()}
+    named = [person.title for person in people.persons.values()]
     longest = sorted(sorted(groups, key=lambda key: -seen[key])[:most], key=lambda key: list(groups).index(key))
-    longest.sort(key=lambda key: key[0] not in named)
+    longest.sort(key=lambda key: named.index(key[0]) if key[0] in named else len(named))
     rest = len(groups) - len(longest)
     for key in longest:
         note = f"{rest} more not shown" if rest and key == longest[-1] else ""

@@ -3,8 +3,8 @@
 Nothing is imported from that pipeline: its tables are known by their columns.
 
 * A table with ``person`` and ``track`` (and, for a part of a track, ``start`` and ``end``) tells whose the tracks
-  are. Where it has ``face``, that is the track of a face, and it tells whose faces are; without a track, ``row`` is the
-  index of one face in the table of face_analysis.
+  are. Where it has ``face`` and a box, it tells whose faces are: ``face`` is the track of a face; where that is None,
+  it is about the one face that has this box in ``start_frame``.
 * A table with ``person`` and ``role`` or ``name`` tells what persons are called.
 """
 
@@ -24,6 +24,9 @@ from videoannotator.draw.style import FACE, Color, track_color
 __all__ = ["People", "Person"]
 
 Key = int | str
+
+Place = tuple[int, float, float, float, float]
+"""A frame, and x1, y1, x2, y2 of a box in it."""
 
 
 @attrs.frozen
@@ -56,11 +59,11 @@ Links = dict[int, list[_Link]]
 
 @attrs.frozen
 class _AllLinks:
-    """By the tracks of bodies, by those of faces, and by the rows of faces."""
+    """By the tracks of bodies, by those of faces, and by frame and box of faces without a track."""
 
     bodies: Links = attrs.field(factory=dict)
     faces: Links = attrs.field(factory=dict)
-    rows: Links = attrs.field(factory=dict)
+    places: dict[Place, Key] = attrs.field(factory=dict)
 
 
 @attrs.frozen(eq=False)
@@ -93,25 +96,28 @@ class People:
     def _links(self) -> _AllLinks:
         links = _AllLinks()
         for table in self._tables("person", "track"):
-            of_faces = "face" in table.columns
+            of_faces = {"face", "start_frame", "x1", "y1", "x2", "y2"} <= set(table.columns)
             for row in table:
-                kind, key = (links.faces, row.face) if of_faces else (links.bodies, row.track)
-                if of_faces and key is None:
-                    kind, key = links.rows, getattr(row, "row", None)
-                if row.person is None or key is None:
+                if row.person is None:
                     continue
                 start, end = getattr(row, "start", None), getattr(row, "end", None)
                 link = _Link(row.person, 0.0 if start is None else start, float("inf") if end is None else end)
-                kind.setdefault(key, []).append(link)
+                if of_faces and row.face is None:
+                    links.places[row.start_frame, row.x1, row.y1, row.x2, row.y2] = row.person
+                elif of_faces:
+                    links.faces.setdefault(row.face, []).append(link)
+                elif row.track is not None:
+                    links.bodies.setdefault(row.track, []).append(link)
         return links
 
-    def of(self, boxes: BoxTable, place: int, track: int | None, time: float) -> Person | None:
-        """Whose row it is that stands at ``place`` in the table and has this track; None where nobody told."""
-        links = self._links.faces if boxes.is_face else self._links.bodies
-        found = links.get(track, []) if track is not None else []
-        if track is None and boxes.pipeline == "face_analysis":
-            found = self._links.rows.get(place, [])
-        key = next((link.person for link in found if link.holds(time)), None)
+    def of(self, boxes: BoxTable, track: int | None, time: float, place: Place | None = None) -> Person | None:
+        """Whose track it is at that time, or who a face without one is, at ``place``; None where nobody told."""
+        key: Key | None
+        if track is None:
+            key = self._links.places.get(place) if boxes.is_face and place is not None else None
+        else:
+            links = (self._links.faces if boxes.is_face else self._links.bodies).get(track, [])
+            key = next((link.person for link in links if link.holds(time)), None)
         return None if key is None else self.persons.get(key)
 
     def color(self, boxes: BoxTable, person: Person | None, track: int | None) -> Color:

@@ -85,11 +85,11 @@ class Scene:
     def _draw(self, canvas: Canvas, boxes: BoxTable, frame: int, time: float, scale: tuple[float, float]) -> None:
         found = boxes.at(frame, time)
         show = self.look.show
-        for place, row in zip(found.places.tolist(), found.rows, strict=True):
+        for row in found.rows:
             # interpolated rows were not seen on this frame either
             held = found.held or bool(getattr(row, "interpolated", False))
             track = getattr(row, "track", None)
-            person = self.people.of(boxes, place, track, row.time)
+            person = self.people.of(boxes, track, row.time, (row.frame, row.x1, row.y1, row.x2, row.y2))
             color = self.people.color(boxes, person, track)
             box = (row.x1 * scale[0], row.y1 * scale[1], row.x2 * scale[0], row.y2 * scale[1])
             if boxes.is_face or "boxes" in show:
