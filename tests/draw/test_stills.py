@@ -266,7 +266,16 @@ def test_the_likeliest_label_names_a_shot(clip: Path) -> None:
     ]
     result = make_result(clip, {"scene_detection": {"labels": Table.from_rows(Label, labels)}})
     (lane,) = lanes(result)
+    assert lane.label == "scene detection"
     assert [(block.start, block.text) for block in lane.blocks] == [(0, "kitchen"), (1, "office")]
+
+
+def test_outputs_without_rows_beside_others_have_no_lane(clip: Path) -> None:
+    shots = Table.of(Shot, start=[0.0], end=[2.0], start_frame=[0], end_frame=[20])
+    label = Table.from_rows(Label, [Label(0, 2, "kitchen", 0.7)])
+    for labels, titles in ((Table.empty(Label), ["shots"]), (label, ["shots", "labels"])):
+        result = make_result(clip, {"scene_detection": {"shots": shots, "labels": labels}})
+        assert [lane.label for lane in lanes(result)] == titles
 
 
 def test_the_head_is_shown_where_it_faces(clip: Path) -> None:

@@ -58,7 +58,7 @@ def lanes(result: Result, look: Look | None = None) -> list[Lane]:
     boxes = {id(found.table): found for found in box_tables(result)}
     people = People(result)
     drawn: list[Lane] = []
-    for name, _, table in result.tables():
+    for name, output, table in result.tables():
         columns = set(table.columns)
         coverage = result[name].coverage
         if not look.takes(name):
@@ -68,7 +68,7 @@ def lanes(result: Result, look: Look | None = None) -> list[Lane]:
         elif {"time", "region", "energy"} <= columns:
             drawn += _energy_lanes(table, coverage)
         elif {"start", "end"} <= columns:
-            drawn += _span_lanes(name, table, columns, coverage)
+            drawn += _span_lanes(_span_title(result, name, output), table, columns, coverage)
         elif {"time", "name", "value"} <= columns:
             drawn += _signal_lanes(table, coverage)
     return drawn
@@ -77,19 +77,28 @@ def lanes(result: Result, look: Look | None = None) -> list[Lane]:
 def span_lanes(result: Result, look: Look) -> list[Lane]:
     """The lanes of what has a beginning and an end: shots, speech, speakers, labels."""
     drawn: list[Lane] = []
-    for name, _, table in result.tables():
+    for name, output, table in result.tables():
         columns = set(table.columns)
         if look.takes(name) and {"start", "end"} <= columns:
-            drawn += _span_lanes(name, table, columns, result[name].coverage)
+            drawn += _span_lanes(_span_title(result, name, output), table, columns, result[name].coverage)
     return drawn
 
 
-def _span_lanes(name: str, table: Table[Any], columns: set[str], coverage: Coverage) -> Iterator[Lane]:
+def _span_title(result: Result, name: str, output: str) -> str | None:
+    """What the lane of an output is called; None for one without rows that stands beside others of its pipeline."""
+    tables = result[name].tables
+    others = [other for other, table in tables.items() if other != output and {"start", "end"} <= set(table.columns)]
+    if others and not len(tables[output]) and not issubclass(tables[output].row_class, Shot):
+        return None
+    return output.replace("_", " ") if others else _title(name)
+
+
+def _span_lanes(title: str | None, table: Table[Any], columns: set[str], coverage: Coverage) -> Iterator[Lane]:
     if issubclass(table.row_class, Shot):
         blocks = [Block(row.start, row.end, SHOTS[n % 2], str(n + 1)) for n, row in enumerate(table)]
         yield Lane("shots", tuple(blocks), covered=coverage.spans, note=_count(len(table)))
-    elif columns & {"track", "person"}:
-        return  # they are told by the rows of the tracks themselves
+    elif title is None or columns & {"track", "person"}:
+        return  # tracks are told by their rows
     elif "speaker" in columns and "text" not in columns:
         for n, speaker in enumerate(dict.fromkeys(row.speaker for row in table)):
             mine = [Block(row.start, row.end, track_color(n)) for row in table if row.speaker == speaker]
@@ -97,10 +106,10 @@ def _span_lanes(name: str, table: Table[Any], columns: set[str], coverage: Cover
     elif "label" in columns:
         spans = _likeliest(table)
         blocks = [Block(row.start, row.end, SHOTS[n % 2], str(row.label or "")) for n, row in enumerate(spans)]
-        yield Lane(f"{_title(name)}: labels", tuple(blocks), covered=coverage.spans, note=_count(len(spans)))
+        yield Lane(title, tuple(blocks), covered=coverage.spans, note=_count(len(spans)))
     else:
         blocks = [Block(row.start, row.end, SPEECH, str(getattr(row, "text", "") or "")) for row in table]
-        yield Lane(_title(name), tuple(blocks), covered=coverage.spans, note=_count(len(table)))
+        yield Lane(title, tuple(blocks), covered=coverage.spans, note=_count(len(table)))
 
 
 def _likeliest(table: Table[Any]) -> list[Any]:
