@@ -27,6 +27,7 @@ CHECKS = (
     "other_files_are_refused",
     "code_in_a_pickle_is_not_run",
     "parts_outside_of_the_picture",
+    "bits_depend_neither_on_threads_nor_on_company",
     "pictures_of_any_size",
 )
 

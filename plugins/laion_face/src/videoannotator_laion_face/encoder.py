@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from videoannotator.errors import MissingDependencyError, ModelError
+from videoannotator_laion_face.alone import Alone, each
 
 try:
     from PIL import Image
@@ -65,20 +66,24 @@ class Encoder:
         self._device = device
         self.width = int(self._tower.config.hidden_size)
 
-    def __call__(self, faces: Sequence[NDArray[np.uint8]], *, most: int = 1) -> torch.Tensor:
+    def __call__(
+        self, faces: Sequence[NDArray[np.uint8]], *, most: int = 1, alone: Alone | None = None
+    ) -> torch.Tensor:
         """The embeddings of pictures, float32 (N, width), on the device: what ``get_image_features`` gives.
 
         ``faces``: uint8 (height, width, 3), red first, of any size; they are resized, rescaled and normalised as the
-        checkpoint's ``preprocessor_config.json`` says. ``most``: pictures per pass; on a processor each has its own, so
-        that its numbers do not depend on who else is looked at.
+        checkpoint's ``preprocessor_config.json`` says. ``most``: pictures per pass. ``alone``: each is computed by
+        itself instead, so that its numbers do not depend on who else is looked at.
         """
-        size = 1 if self._device == "cpu" else most
-        parts = []
-        for start in range(0, len(faces), size):
-            pictures: list[Any] = [Image.fromarray(face) for face in faces[start : start + size]]
+
+        def seen(portion: slice) -> torch.Tensor:
+            pictures: list[Any] = [Image.fromarray(face) for face in faces[portion]]
             pixels = self._processor(images=pictures, return_tensors="pt")["pixel_values"].to(self._device)
             with torch.inference_mode():
-                parts.append(self._tower(pixel_values=pixels).pooler_output)
+                embeddings: torch.Tensor = self._tower(pixel_values=pixels).pooler_output
+            return embeddings
+
+        parts = each(alone, seen, len(faces), most)
         return torch.cat(parts) if parts else torch.empty(0, self.width, device=self._device)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from videoannotator import Embedding, FrameBatch, Pipeline, Table
 from videoannotator.discover.beside import RowsBeside
 from videoannotator.errors import ModelError
+from videoannotator_laion_face.alone import Alone, each
 from videoannotator_laion_face.config import LaionFaceConfig
 from videoannotator_laion_face.encoder import Encoder, portrait
 from videoannotator_laion_face.heads import Heads, neutral_means
@@ -36,6 +37,7 @@ class LaionFace(Pipeline[LaionFaceConfig]):
         """Load the encoder and the heads, or take those that are loaded."""
         device, config, load = self.context.device, self.config, self.context.load
         self._encoder: Encoder = load(config.encoder, lambda file: Encoder(file.path, device=device))
+        self._alone = Alone(self.context.threads) if device == "cpu" else None
         width = self._encoder.width
         self._heads: Heads = load(
             config.weights,
@@ -71,7 +73,8 @@ class LaionFace(Pipeline[LaionFaceConfig]):
         if not seen.any():
             return {}
         faces, picture = faces[seen], picture[seen]
-        embeddings = self._encoder([crop for crop in crops if crop is not None], most=self.context.batch)
+        shown = [crop for crop in crops if crop is not None]
+        embeddings = self._encoder(shown, most=self.context.batch, alone=self._alone)
         common = {
             "frame": batch.frame[picture],
             "time": batch.time[picture],
@@ -80,12 +83,14 @@ class LaionFace(Pipeline[LaionFaceConfig]):
         return self._tables(common, self._rated(embeddings), embeddings.cpu().numpy())
 
     def _rated(self, embeddings: torch.Tensor) -> dict[str, NDArray[np.float32]]:
-        """The ratings by head, (N,) each; on a processor one face after the other."""
-        if self.config.normalize:
-            embeddings = torch.nn.functional.normalize(embeddings, dim=1)
-        parts = embeddings.split(1) if self.context.device == "cpu" else (embeddings,)
-        with torch.inference_mode():
-            said = torch.cat([self._heads(part) for part in parts]).cpu().numpy()
+        """The ratings by head, (N,) each."""
+
+        def rated(portion: slice) -> torch.Tensor:
+            part = embeddings[portion]
+            with torch.inference_mode():
+                return self._heads(torch.nn.functional.normalize(part, dim=1) if self.config.normalize else part)
+
+        said = torch.cat(each(self._alone, rated, len(embeddings), len(embeddings))).cpu().numpy()
         return dict(zip(self._heads.names, said.T, strict=True))
 
     def _tables(
@@ -111,6 +116,9 @@ class LaionFace(Pipeline[LaionFaceConfig]):
         return tables
 
     def close(self) -> None:
-        """Let go of the networks."""
+        """Let go of the networks, and end the threads."""
+        alone = self.__dict__.pop("_alone", None)
+        if alone is not None:
+            alone.close()
         for name in ("_encoder", "_heads"):
             self.__dict__.pop(name, None)

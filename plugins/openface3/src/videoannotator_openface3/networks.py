@@ -3,7 +3,7 @@
 What is done before and after them is openface-test's own code wherever that can be called: `MultitaskPredictor` and
 STAR's `Alignment` are used as they are, but for how they load weights and where they write. `FaceDetector` reads
 files and builds its anchors anew for every picture; its parts are put together here, and the tests compare the two.
-On a processor every face and picture is computed alone, so that numbers do not depend on who else is in the batch.
+On a processor every face and picture is computed alone, in one thread: see `alone`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from videoannotator.errors import MissingDependencyError
+from videoannotator_openface3.alone import Alone, each
 from videoannotator_openface3.weights import fill, read
 
 try:
@@ -79,12 +80,6 @@ def _silent() -> Iterator[None]:
         yield
 
 
-def _portions(count: int, device: str, most: int) -> Iterator[slice]:
-    size = 1 if device == "cpu" else most
-    for start in range(0, count, size):
-        yield slice(start, start + size)
-
-
 class Detector:
     """RetinaFace (Deng et al., https://arxiv.org/abs/1905.00641) with a MobileNet of a quarter of the width.
 
@@ -106,21 +101,33 @@ class Detector:
             self._anchors[size] = PriorBox(cfg_mnet, image_size=size).forward().to(self._device)
         return self._anchors[size]
 
-    def __call__(self, pictures: NDArray[np.uint8], *, threshold: float, overlap: float, most: int = 1) -> list[Found]:
+    def __call__(
+        self,
+        pictures: NDArray[np.uint8],
+        *,
+        threshold: float,
+        overlap: float,
+        most: int = 1,
+        alone: Alone | None = None,
+    ) -> list[Found]:
         """The faces in each picture of uint8 (N, height, width, 3), blue first, that score ``threshold`` or more.
 
-        ``overlap``: of two boxes that overlap by more (IoU) the weaker one goes. ``most``: pictures per pass, where
-        the device is no processor.
+        ``overlap``: of two boxes that overlap by more (IoU) the weaker one goes. ``most``: pictures per pass.
+        ``alone``: where each is computed by itself instead.
         """
-        found, (height, width) = [], pictures.shape[1:3]
-        for portion in _portions(len(pictures), self._device, most):
-            part = pictures[portion]
-            batch = (part.astype(np.float32) - np.array(_MEAN, np.float32)).transpose(0, 3, 1, 2)
+        height, width = pictures.shape[1:3]
+        self._anchors_for((height, width))  # before threads ask for them
+
+        def found(portion: slice) -> list[Found]:
+            batch = (pictures[portion].astype(np.float32) - np.array(_MEAN, np.float32)).transpose(0, 3, 1, 2)
             with torch.no_grad():
                 answers = self._network(torch.from_numpy(np.ascontiguousarray(batch)).to(self._device))
-            for boxes, scores, points in zip(*answers, strict=True):
-                found.append(self._decoded(boxes, scores[:, 1], points, (height, width), threshold, overlap))
-        return found
+                return [
+                    self._decoded(boxes, scores[:, 1], points, (height, width), threshold, overlap)
+                    for boxes, scores, points in zip(*answers, strict=True)
+                ]
+
+        return [one for part in each(alone, found, len(pictures), most) for one in part]
 
     def _decoded(
         self, boxes: Any, scores: Any, points: Any, size: tuple[int, int], threshold: float, overlap: float
@@ -164,19 +171,26 @@ class Landmarks:
         fill(network, _inside(checkpoint, "net"), path, "STAR with 98 landmarks")
         self._alignment = _Alignment(network.to(device), device)
 
-    def __call__(self, picture: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """float32 (98, 2), x and y in pixels of ``picture`` (height, width, 3), blue first; None for an empty box.
+    def __call__(
+        self, pictures: Sequence[NDArray[np.uint8]], boxes: NDArray[np.float32], *, alone: Alone | None = None
+    ) -> list[NDArray[np.float32] | None]:
+        """float32 (98, 2) for each box, x and y in pixels of its picture; None for an empty box.
 
-        ``box``: x1, y1, x2, y2; it is rounded towards 0 as `LandmarkDetector.detect_landmarks` does.
+        ``pictures``: the one that shows each face, uint8 (height, width, 3), blue first. ``boxes``: (N, 4), x1, y1, x2,
+        y2; they are rounded towards 0 as `LandmarkDetector.detect_landmarks` does. ``alone``: see `Detector`.
         """
-        x1, y1, x2, y2 = box.astype(int)
-        scale = min(x2 - x1, y2 - y1) / 200 * 1.05
-        if scale <= 0:
-            return None
-        points: NDArray[np.float32] = self._alignment.analyze(
-            picture, float(scale), float((x2 + x1) / 2), float((y2 + y1) / 2)
-        )
-        return points.astype(np.float32)
+
+        def points(portion: slice) -> NDArray[np.float32] | None:
+            x1, y1, x2, y2 = boxes[portion.start].astype(int)
+            scale = min(x2 - x1, y2 - y1) / 200 * 1.05
+            if scale <= 0:
+                return None
+            found: NDArray[np.float32] = self._alignment.analyze(
+                pictures[portion.start], float(scale), float((x2 + x1) / 2), float((y2 + y1) / 2)
+            )
+            return found.astype(np.float32)
+
+        return each(alone, points, len(boxes), 1)
 
 
 class _Predictor(MultitaskPredictor):  # type: ignore[misc]  # ships no types
@@ -198,19 +212,21 @@ class Heads:
             self._predictor = _Predictor(str(path), device=device)
         self._device = device
 
-    def __call__(self, faces: Sequence[NDArray[np.uint8]], *, most: int = 1) -> Answers:
+    def __call__(self, faces: Sequence[NDArray[np.uint8]], *, most: int = 1, alone: Alone | None = None) -> Answers:
         """What they say of ``faces``: pictures, uint8 (height, width, 3), blue first.
 
-        ``most``: faces per pass, where the device is no processor.
+        ``most``, ``alone``: see `Detector`.
         """
-        said = []
-        for portion in _portions(len(faces), self._device, most):
+
+        def said(portion: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             batch = torch.cat([self._predictor.preprocess(face) for face in faces[portion]])
             with torch.no_grad():
                 emotions, gaze, units = self._predictor.model(batch)  # in this order
-            # the cosine of vectors without negative parts; rounding may take it a hair over 1
-            said.append((emotions.softmax(dim=1), gaze, units.clamp(0, 1)))
-        emotions, gaze, units = (torch.cat(parts).cpu().numpy() for parts in zip(*said, strict=True))
+                # the cosine of vectors without negative parts; rounding may take it a hair over 1
+                return emotions.softmax(dim=1).cpu(), gaze.cpu(), units.clamp(0, 1).cpu()
+
+        parts = each(alone, said, len(faces), most)
+        emotions, gaze, units = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
         return Answers(emotions, gaze, units)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from videoannotator import Face, FrameBatch, Pipeline, Table
 from videoannotator.discover.beside import RowsBeside
+from videoannotator_openface3.alone import Alone
 from videoannotator_openface3.config import OpenFace3Config
 from videoannotator_openface3.networks import Detector, Found, Heads, Landmarks, crop
 from videoannotator_openface3.rows import ACTION_UNITS, EMOTIONS, FacialBehaviour
@@ -29,6 +30,7 @@ class OpenFace3(Pipeline[OpenFace3Config]):
         """Load the networks that the settings name, or take those that are loaded."""
         device, config, load = self.context.device, self.config, self.context.load
         self._heads = load(config.weights, lambda file: Heads(file.path, device=device))
+        self._alone = Alone(self.context.threads) if device == "cpu" else None
         self._detector: Detector | None = None
         self._landmarks: Landmarks | None = None
         if config.detector is not None:
@@ -76,7 +78,11 @@ class OpenFace3(Pipeline[OpenFace3Config]):
         """The faces of each picture, in its pixels, and their tracks."""
         if self._detector is not None:
             found = self._detector(
-                batch.pixels, threshold=self.config.threshold, overlap=self.config.nms, most=self.context.batch
+                batch.pixels,
+                threshold=self.config.threshold,
+                overlap=self.config.nms,
+                most=self.context.batch,
+                alone=self._alone,
             )
             return found, [[None] * len(faces) for faces in found]
         assert self._faces is not None  # noqa: S101 - begin() has taken them
@@ -104,7 +110,12 @@ class OpenFace3(Pipeline[OpenFace3Config]):
         }
         if not seen:
             return columns
-        said = self._heads([part for part in crops if part is not None], most=self.context.batch)
+        parts = [part for part in crops if part is not None]
+        said = self._heads(parts, most=self.context.batch, alone=self._alone)
+        if self._landmarks is not None:
+            shown = [pixels[picture] for picture in pictures[seen]]
+            for number, points in zip(seen, self._landmarks(shown, boxes[seen], alone=self._alone), strict=True):
+                columns["landmarks"][number] = None if points is None else points * scale
         for n, number in enumerate(seen):
             for names, values in (
                 (EMOTIONS, said.emotions),
@@ -113,12 +124,12 @@ class OpenFace3(Pipeline[OpenFace3Config]):
             ):
                 for name, value in zip(names, values[n], strict=True):
                     columns[name][number] = float(value)
-            if self._landmarks is not None:
-                points = self._landmarks(pixels[pictures[number]], boxes[number])
-                columns["landmarks"][number] = None if points is None else points * scale
         return columns
 
     def close(self) -> None:
-        """Let go of the networks."""
+        """Let go of the networks, and end the threads."""
+        alone = self.__dict__.pop("_alone", None)
+        if alone is not None:
+            alone.close()
         for name in ("_heads", "_detector", "_landmarks"):
             self.__dict__.pop(name, None)

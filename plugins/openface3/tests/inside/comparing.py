@@ -25,12 +25,15 @@ from openface.multitask_model import MultitaskPredictor
 from openface.STAR.conf.base import Base
 
 from videoannotator.errors import ModelError
+from videoannotator_openface3.alone import Alone
 from videoannotator_openface3.networks import Detector, Heads, Landmarks, crop
 from videoannotator_openface3.rows import ACTION_UNITS, EMOTIONS
 
 FOLDER, PICTURES = Path(sys.argv[1]), np.load(sys.argv[2])["pictures"]
 RETINA, HEADS, STAR = FOLDER / "Alignment_RetinaFace.pth", FOLDER / "MTL_backbone.pth", FOLDER / "Landmark_98.pkl"
 THRESHOLD = json.loads((FOLDER / "threshold.json").read_text())
+
+torch.set_num_threads(1)  # bits depend on how many share the work
 
 CHECKS: list[Callable[[], None]] = []
 
@@ -123,7 +126,7 @@ def landmarks_are_those_of_landmark_detector() -> None:
     ours = Landmarks(STAR)
     boxes = np.array([[60.7, 40.2, 190.9, 200.4, 0.9], [-20.3, 30.0, 50.0, 90.0, 0.8]], np.float32)
     for box, expected in zip(boxes, theirs.detect_landmarks(PICTURES[0], boxes), strict=True):
-        points = ours(PICTURES[0], box[:4])
+        (points,) = ours([PICTURES[0]], box[None, :4])
         assert points is not None
         assert points.shape == (98, 2)
         assert np.abs(points - expected).max() < 1e-3, np.abs(points - expected).max()
@@ -131,7 +134,7 @@ def landmarks_are_those_of_landmark_detector() -> None:
         side = min(box[2] - box[0], box[3] - box[1]) * 1.05
         centre = (box[:2] + box[2:4]) / 2
         assert np.abs(points - centre).max() <= side / 2 + 2
-    assert ours(PICTURES[0], np.array([5, 5, 5, 90], np.float32)) is None
+    assert ours([PICTURES[0]], np.array([[5, 5, 5, 90]], np.float32)) == [None]
 
 
 def refused(kind: Callable[[Path], Any], file: Path) -> str:
@@ -175,6 +178,26 @@ def parts_outside_of_the_picture() -> None:
     assert crop(picture, np.array([-50, -50, 20.9, 30.2], np.float32)).shape == (30, 20, 3)
     assert crop(picture, np.array([-50, -50, -1, -1], np.float32)) is None
     assert crop(picture, np.array([10.2, 10, 10.9, 40], np.float32)) is None
+
+
+@check
+def bits_depend_neither_on_threads_nor_on_company() -> None:
+    heads, detector = Heads(HEADS), Detector(RETINA)
+    faces = [PICTURES[n][20:150, 40 * n : 40 * n + 120] for n in range(3)]
+    single = [heads([face]) for face in faces]
+    before = torch.get_num_threads()
+    for threads in (1, 3):
+        alone = Alone(threads)
+        together = heads(faces, most=3, alone=alone)
+        for name in ("emotions", "gaze", "units"):
+            apart = np.concatenate([getattr(one, name) for one in single])
+            assert np.array_equal(getattr(together, name), apart), name
+        found = detector(PICTURES, threshold=THRESHOLD, overlap=0.4, most=3, alone=alone)
+        for picture, one in zip(PICTURES, found, strict=True):
+            (expected,) = detector(picture[None], threshold=THRESHOLD, overlap=0.4)
+            assert np.array_equal(one.boxes, expected.boxes)
+        alone.close()
+    assert torch.get_num_threads() == before
 
 
 @check
