@@ -12,6 +12,7 @@ from videoannotator_face_analysis import videoannotator_pipelines
 from . import networks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", [False, True])
 def test_contract(tmp_path: Path, yunet: Path, full: bool) -> None:
     """With the default settings, and with another detector, every frame, vectors and clusters."""

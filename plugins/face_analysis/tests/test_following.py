@@ -123,6 +123,15 @@ def test_thumbnails_of_thin_pictures() -> None:
         assert thumbnail(np.full(shape, 90, np.uint8)).ndim == 2
 
 
+def test_pictures_at_one_time_do_no_harm() -> None:
+    """As a sick file may have them."""
+    follower = Follower(1.0, None)
+    with np.errstate(all="raise"):
+        for time in (0.0, 0.2, 0.2, 0.4):
+            numbers, _ = follower.update(round(time * 10), time, *_faces([[100 + 50 * time, 100]]), None)
+            assert numbers == [1]
+
+
 def test_numbers_are_not_given_twice() -> None:
     follower = Follower(1.0, None)
     _follow(follower, [np.array([[100, 100], [400, 100]])] * 3)

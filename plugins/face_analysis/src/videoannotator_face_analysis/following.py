@@ -88,8 +88,9 @@ class _Followed:
         """It is in the picture that is looked at."""
         if look > self.look + 1:
             self.gaps.append((self.end, time))
-        moved = (points.mean(axis=0) - self.points.mean(axis=0)) / (time - self.end)
-        self.speed = (self.speed + moved) / 2
+        if time > self.end:
+            moved = (points.mean(axis=0) - self.points.mean(axis=0)) / (time - self.end)
+            self.speed = (self.speed + moved) / 2
         self.end, self.end_frame, self.look, self.points = time, frame, look, points
         self.frames += 1
         self.scores += score
