@@ -68,22 +68,20 @@ class PersonIdentityConfig:
     face_threshold: Annotated[float, Range(ge=-1, le=1)] = attrs.field(
         default=0.363,
         metadata={
-            "help": "cosine similarity of two face embeddings from which they are rather one person's, where the recording "
-            "shows too little to measure it (0.363 is OpenCV's for SFace; ArcFace-class networks: about 0.3)"
+            "help": "cosine similarity of two face embeddings from which they are rather one person's, where the "
+            "recording shows too little to measure it (0.363 is OpenCV's for SFace; ArcFace-class networks: about 0.3)"
         },
     )
     threshold: Annotated[float, Range(ge=-1, le=1)] = attrs.field(
         default=0.75,
-        metadata={
-            "help": "the same for looks of bodies, and what it takes to be recognised from the gallery (0.75 is BoT-SORT's)"
-        },
+        metadata={"help": "the same for looks of bodies (0.75 is BoT-SORT's)"},
     )
     gallery: str | None = attrs.field(
         default=None,
         metadata={"help": "known persons: a .npz file made by enrol() or enrol_pictures(); null: nobody is known"},
     )
     name_score: Fraction01 = attrs.field(
-        default=0.8, metadata={"help": "least probability at which a person gets a name from the gallery; below: unknown"}
+        default=0.8, metadata={"help": "least probability of a name from the gallery; below: unknown"}
     )
     roles: Literal["none", "body"] = attrs.field(
         default="body",
@@ -91,7 +89,7 @@ class PersonIdentityConfig:
     )
     role_labels: tuple[str, ...] = attrs.field(
         default=("infant", "child", "adult"),
-        metadata={"help": "the study's words for the three sizes of people, from small to large; three, or two: small, large"},
+        metadata={"help": "the study's words for sizes of people, from small to large: three, or two"},
     )
     role_score: Fraction01 = attrs.field(
         default=0.8, metadata={"help": "least probability at which a person gets a role; below: none"}
@@ -110,5 +108,6 @@ class PersonIdentityConfig:
 
     def needs(self) -> tuple[Need, ...]:
         """Tracks; faces and shots if they are there; pictures only where a network looks at them."""
-        rows = (Output("person_tracking"), Output("face_analysis", optional=True), Output("scene_detection", optional=True))
+        others = (Output(name, optional=True) for name in ("face_analysis", "scene_detection"))
+        rows = (Output("person_tracking"), *others)
         return rows if self.weights is None else (*rows, Frames(rate=self.rate, height=self.height))

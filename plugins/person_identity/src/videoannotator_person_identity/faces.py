@@ -26,8 +26,8 @@ _WIDER = 0.25  # of its size by which a face box is widened on each side to hold
 
 @attrs.frozen(eq=False)
 class Placed:
-    """For each face row: ``row``: the row of `Tracks` whose face it is, -1: nobody's. ``score``: how well it lies there,
-    0..1. ``company``: rows of tracks were there in its frame."""
+    """For each face row: ``row``: the row of `Tracks` whose face it is, -1: nobody's. ``score``: how well it lies
+    there, 0..1. ``company``: rows of tracks were there in its frame."""
 
     row: NDArray[np.intp]
     score: NDArray[np.float64]
@@ -98,4 +98,5 @@ def keypoints_of(table: Table[Any], rows: NDArray[np.intp]) -> NDArray[np.float6
     if not any(points is not None and points.shape == (17, 3) for points in chosen):
         return None
     none = np.zeros((17, 3))
-    return np.array([points if points is not None and points.shape == (17, 3) else none for points in chosen], np.float64)
+    whole = [points if points is not None and points.shape == (17, 3) else none for points in chosen]
+    return np.array(whole, dtype=np.float64)

@@ -1,8 +1,8 @@
 """Known persons: made from earlier results or from pictures, kept in a small file, met again in other recordings.
 
-The file is a NumPy archive (``.npz``, nothing in it is pickled) with these arrays: ``version`` (1), ``names`` (N,), text;
-``kinds`` (N,), ``"appearance"`` or ``"face"``; ``models`` (N,), SHA-256 of the weights the vector is from; and for each
-row i an array ``vector_i``, float32 (D,), of length 1. A person may have several rows.
+The file is a NumPy archive (``.npz``, nothing in it is pickled) with these arrays: ``version`` (1), ``names`` (N,),
+text; ``kinds`` (N,), ``"appearance"`` or ``"face"``; ``models`` (N,), SHA-256 of the weights the vector is from; and for
+each row i an array ``vector_i``, float32 (D,), of length 1. A person may have several rows.
 
 Appearance is clothes and build: it holds within a visit to the lab, hardly to the next day. Faces hold longer.
 """
@@ -59,8 +59,8 @@ class Gallery:
         other = sorted({known.model[:12] for known in rows if known.model != model})
         if other:
             raise ModelError(
-                f"the gallery's {kind} vectors were made with weights {', '.join(other)}..., this run uses {model[:12]}...; "
-                "vectors of different models cannot be compared: enrol the persons anew with these weights"
+                f"the gallery's {kind} vectors were made with weights {', '.join(other)}..., this run uses "
+                f"{model[:12]}...; vectors of different models cannot be compared: enrol the persons anew with these"
             )
         return Gallery(rows)
 
@@ -86,12 +86,13 @@ class Gallery:
         """Read what `save` wrote. Raises `DataError` for another file."""
         try:
             with np.load(path, allow_pickle=False) as file:
-                if int(file["version"]) != _VERSION:
-                    raise DataError(f"{path} is a gallery of version {int(file['version'])}; this library reads {_VERSION}")
+                version = int(file["version"])
+                if version != _VERSION:
+                    raise DataError(f"{path} is a gallery of version {version}; this library reads {_VERSION}")
                 fields = [file[name].tolist() for name in ("names", "kinds", "models")]
                 rows = [
-                    Known(*texts, vector=file[f"vector_{i}"].astype(np.float32))
-                    for i, texts in enumerate(zip(*fields, strict=True))
+                    Known(name, kind, model, file[f"vector_{i}"].astype(np.float32))
+                    for i, (name, kind, model) in enumerate(zip(*fields, strict=True))
                 ]
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
             if isinstance(error, DataError):
@@ -116,7 +117,7 @@ def enrol(result: Result, names: Mapping[int, str], path: str | Path | None = No
             raise DataError(f"the result has no person {person!r}; it has {', '.join(map(str, sorted(there)))}")
         mine = [Known(name, row.kind, row.model, row.vector) for row in looks if row.person == person]
         if not mine:
-            raise DataError(f"no look of person {person} was taken: run person_identity with weights (setting 'weights')")
+            raise DataError(f"no look of person {person} was taken: run person_identity with its setting 'weights'")
         rows += mine
     gallery = Gallery(tuple(rows))
     if path is not None:

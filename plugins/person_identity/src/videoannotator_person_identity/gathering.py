@@ -34,12 +34,13 @@ class Gathering:
     crops: int
     smallest: float
     done: dict[tuple[int, int], tuple[bytes, float, float, int]] = attrs.field(factory=dict)
-    pictures: int = 0
+    _order: NDArray[np.intp] = attrs.field(init=False)
+    _frames: NDArray[np.int64] = attrs.field(init=False)
+    _seen: dict[int, int] = attrs.field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        order = np.argsort(self.tracks.frame, kind="stable")
-        self._order, self._frames = order, self.tracks.frame[order]
-        self._seen: dict[int, int] = {}
+        self._order = np.argsort(self.tracks.frame, kind="stable")
+        self._frames = self.tracks.frame[self._order]
         for (track, _), kept in self.done.items():
             self._seen[track] = self._seen.get(track, 0) + kept[3]
 
@@ -48,7 +49,6 @@ class Gathering:
         scale = np.tile(np.array(batch.scale), 2)
         for frame, pixels in zip(batch.frame.tolist(), batch.pixels, strict=True):
             rows = self._rows(frame, float(scale[1]))
-            self.pictures += len(rows) > 0
             vectors = self.network(pixels, self.tracks.box[rows] / scale)
             for row, vector in zip(rows.tolist(), vectors, strict=True):
                 if np.isfinite(vector).all():

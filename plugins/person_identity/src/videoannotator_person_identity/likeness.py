@@ -59,11 +59,12 @@ class Space:
         if self.whitening is None:
             return vectors
         moved: Vectors = (vectors - self.mean) @ self.whitening
-        return moved / np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-12)
+        whole: Vectors = moved / np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-12)
+        return whole
 
     @classmethod
     def of(cls, looks: Looks) -> Space:
-        """Learned from looks whose groups are right. The mean is that of the groups, so that nobody's presence rules."""
+        """Learned from looks whose groups are right. The mean is that of the groups: nobody's presence rules."""
         _, group = np.unique(looks.group, return_inverse=True)
         count = np.bincount(group).astype(np.float64)
         sums = np.zeros((len(count), looks.vector.shape[1]))
@@ -92,9 +93,9 @@ def shrunk(residuals: Vectors) -> Vectors:
 class Gauge:
     """Log-likelihood ratio of a likeness: one person against two, both normally distributed.
 
-    ``same``, ``other``: mean likeness of one person's looks, of two persons'. ``spread``: its standard deviation between
-    pairs of tracks. ``noise``: of single pairs of looks around their tracks' likeness. ``measured``: on this recording;
-    else from published thresholds. ``pairs``: of tracks it was measured on: of one person, of two.
+    ``same``, ``other``: mean likeness of one person's looks, of two persons'. ``spread``: its standard deviation
+    between pairs of tracks. ``noise``: of single pairs of looks around their tracks' likeness. ``measured``: on this
+    recording; else from published thresholds. ``pairs``: of tracks it was measured on: of one person, of two.
     """
 
     same: float
@@ -105,7 +106,7 @@ class Gauge:
     pairs: tuple[int, int] = (0, 0)
 
     def __call__(self, likeness: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``likeness``: mean dot product of two tracks' looks. ``seen``: looks of the one that has fewer, at least 1."""
+        """``likeness``: mean dot product of two tracks' looks. ``seen``: looks of the one that has fewer."""
         variance = self.spread**2 + self.noise**2 / np.maximum(seen, 1.0)
         middle = (self.same + self.other) / 2
         ratio = (self.same - self.other) * (likeness - middle) / variance
@@ -117,12 +118,12 @@ class Gauge:
 def measured(looks: Looks, together: Iterable[tuple[int, int]], *, threshold: float) -> tuple[list[Space], Gauge]:
     """What a recording says of likeness: a space for each fold, the last one learned from all, and the gauge.
 
-    ``together``: pairs of groups that were seen at the same time. ``threshold``: of the dot product, where the network's
-    users draw the line between one person and two; it is all there is when too little was seen to measure.
+    ``together``: pairs of groups that were seen at the same time. ``threshold``: of the dot product, where the
+    network's users draw the line between one person and two; it is all there is when too little was seen to measure.
     The space for group g is number ``g % folds``; the last is for what belongs to no group.
     """
     pairs = [(a, b) for a, b in together if a != b]
-    groups, counts = np.unique(looks.group, return_counts=True)
+    counts = np.unique(looks.group, return_counts=True)[1]
     if (counts > 1).sum() < _LEAST_TRACKS or len(pairs) < _LEAST_PAIRS:
         return [Space(np.zeros(looks.vector.shape[1]), None)], _published(looks, threshold)
     folds = [looks.group % _FOLDS == fold for fold in range(_FOLDS)]
@@ -148,7 +149,7 @@ def _part(looks: Looks, mask: NDArray[np.bool_]) -> Looks:
 
 
 Sample = tuple[float, float, float]
-"""Of two tracks, or of one with itself: mean likeness of their looks, its variance between looks, looks of the fewer."""
+"""Of two tracks, or of one with itself: mean likeness of looks, its variance between looks, looks of the fewer."""
 
 
 def _within(looks: Looks, spaces: list[Space]) -> list[Sample]:

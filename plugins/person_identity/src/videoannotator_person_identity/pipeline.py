@@ -14,7 +14,7 @@ from videoannotator_person_identity.config import PersonIdentityConfig
 from videoannotator_person_identity.faces import Placed, keypoints_of, placed
 from videoannotator_person_identity.gallery import Gallery
 from videoannotator_person_identity.gathering import Gathering
-from videoannotator_person_identity.likeness import Looks as Seen_
+from videoannotator_person_identity.likeness import Looks
 from videoannotator_person_identity.solving import Limits, Seen, Solved, solved
 from videoannotator_person_identity.telling import Telling
 from videoannotator_person_identity.tracks import Tracks, tracks_of
@@ -120,8 +120,8 @@ class PersonIdentity(Pipeline[PersonIdentityConfig]):
         if not len(looks):
             if len(tracks):
                 self.context.notice(
-                    "no looks were taken: the pictures looked at (rate) are none of those in which persons were tracked, "
-                    "or all persons are smaller than 'smallest'; motion alone decides"
+                    "no looks were taken: the pictures looked at (rate) are none of those in which persons were "
+                    "tracked, or all persons are smaller than 'smallest'; motion alone decides"
                 )
             return None
         return Seen("appearance", looks, rows_at(tracks, looks.group, looks.time), self.config.threshold)
@@ -150,11 +150,11 @@ class PersonIdentity(Pipeline[PersonIdentityConfig]):
         if not rows:
             return None
         at = np.array(rows, dtype=np.intp)
-        looks = Seen_(np.array(vectors, dtype=np.float64), np.ones(len(at)), tracks.time[at], tracks.track[at])
+        looks = Looks(np.array(vectors, dtype=np.float64), np.ones(len(at)), tracks.time[at], tracks.track[at])
         return Seen("face", looks, at, self.config.face_threshold)
 
     def _models(self, kinds: list[Seen]) -> dict[str, str]:
-        """SHA-256 of the weights by kind of looks. Those of face embeddings are not known to this pipeline: it says so."""
+        """SHA-256 of the weights by kind of looks; whose face embeddings are, only face_analysis knows."""
         return {kind.name: self._model if kind.name == "appearance" else "face_analysis" for kind in kinds}
 
     def _cuts(self) -> list[float]:
@@ -173,7 +173,8 @@ class PersonIdentity(Pipeline[PersonIdentityConfig]):
         for kind, gauge in found.gauges.items():
             how = "measured here" if gauge.measured else "published threshold; too little was seen to measure"
             self.context.notice(
-                f"likeness by {kind}: one person {gauge.same:.2f}, two {gauge.other:.2f}, between pairs +-{gauge.spread:.2f} ({how})"
+                f"likeness by {kind}: one person {gauge.same:.2f}, two {gauge.other:.2f}, between pairs "
+                f"+-{gauge.spread:.2f} ({how})"
             )
 
 

@@ -4,13 +4,13 @@ Two things are looked at; both are monotone (less of a baby never makes somebody
 rather than guess:
 
 *proportions* of somebody who stands upright and is seen whole: the head is a quarter of the length at birth, a fifth
-at two years, a sixth at six, a seventh at twelve, and 1/7.5 to 1/8 of an adult (C. H. Stratz, *Der Koerper des Kindes*,
-1903; D. Domljan et al., *Research on Children's Body Proportions*, Appl. Sci. 2024, 14(16), 7185). The eyes are half-way
-up the head, so the head is twice as long as from the top of the box to the eyes.
+at two years, a sixth at six, a seventh at twelve, and 1/7.5 to 1/8 of an adult (C. H. Stratz, *Der Koerper des
+Kindes*, 1903; D. Domljan et al., *Research on Children's Body Proportions*, Appl. Sci. 2024, 14(16), 7185). The eyes
+are half-way up the head, so the head is twice as long as from the top of the box to the eyes.
 
 *size* beside others: shoulders and trunk of two persons who are near each other in the same frames. Sitting height at
-one, six and twelve years is about 0.53, 0.72 and 0.87 of an adult's (R. Snyder et al., *Anthropometry of Infants, Children, and
-Youths to Age 18*, 1977). Someone half as large as a companion is small, the companion large.
+one, six and twelve years is about 0.53, 0.72 and 0.87 of an adult's (compare R. Snyder et al., *Anthropometry of
+Infants, Children, and Youths to Age 18*, 1977). Someone half as large as a companion is small, the companion large.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def head_ratio(sight: Sight) -> float | None:
     eyes, shoulders, hips, ankles = (points[:, part, :2].mean(axis=1) for part in (_EYES, _SHOULDERS, _HIPS, _ANKLES))
     tall = box[:, 3] - box[:, 1]
     steep = np.abs(hips - eyes)[:, 0] < 0.25 * (hips - eyes)[:, 1]
-    straight = (ankles[:, 1] - hips[:, 1] > 0.35 * tall) & (hips[:, 1] > shoulders[:, 1]) & (shoulders[:, 1] > eyes[:, 1])
+    ordered = (hips[:, 1] > shoulders[:, 1]) & (shoulders[:, 1] > eyes[:, 1])
+    straight = ordered & (ankles[:, 1] - hips[:, 1] > 0.35 * tall)
     good = seen & steep & straight
     if good.sum() < _LEAST:
         return None

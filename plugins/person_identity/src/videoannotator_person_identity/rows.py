@@ -47,10 +47,11 @@ class Link:
 
     Most tracks have one such row; one that went over to somebody else has several, with different persons. Rows of the
     track with ``start_frame <= frame <= end_frame`` are the person's. ``score``: probability that this stretch belongs
-    to the person's others, from the link that joined it to them; None for a person's only stretch, for which nothing had
-    to be decided. ``method``: what told it: ``"track"`` (the tracker), ``"motion"``, ``"appearance"``, ``"face"``, or
-    several joined by ``+``; ``"only"`` for an only stretch. ``appearance``, ``face``: mean likeness (-1..1) of its
-    looks and the others', None where none were seen; only comparable within one recording. ``motion``: log-likelihood ratio of the place, None where it says nothing.
+    to the person's others; None for a person's only stretch, for which nothing had to be decided. ``method``: what
+    told it: ``"track"`` (the tracker), ``"motion"``, ``"appearance"``, ``"face"``, or several joined by ``+``;
+    ``"only"`` for an only stretch. ``appearance``, ``face``: mean likeness (-1..1) of its looks and the others', None
+    where none were seen; only comparable within one recording. ``motion``: log-likelihood ratio of the place, None
+    where it says nothing.
     """
 
     track: int

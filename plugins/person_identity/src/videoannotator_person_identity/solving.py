@@ -45,8 +45,8 @@ class Seen:
 
 @attrs.frozen(eq=False)
 class Stretch:
-    """Rows ``begin`` to ``end`` (half-open) of `Tracks`, of one track and one person, and what ties them to the person's
-    other stretches; None: there are none."""
+    """Rows ``begin`` to ``end`` (half-open) of `Tracks`, of one track and one person, and what ties them to the
+    person's other stretches; None: there are none."""
 
     begin: int
     end: int
@@ -56,7 +56,7 @@ class Stretch:
 
 @attrs.frozen(eq=False)
 class Solved:
-    """``persons``: the stretches of each, in order of time. ``spaces``, ``gauges``: how looks were compared, by kind."""
+    """``persons``: the stretches of each, in order of time. ``spaces``, ``gauges``: how looks were compared."""
 
     persons: list[list[Stretch]]
     spaces: dict[str, Space]
@@ -103,7 +103,7 @@ def solved(
 
 
 def at_border(tracks: Tracks, rows: NDArray[np.intp], size: tuple[int, int], ahead: float) -> NDArray[np.bool_]:
-    """Whether the box of each row touches the border of the picture, or would ``ahead`` seconds later (earlier: < 0)."""
+    """Whether the box of each row touches the border of the picture, or would ``ahead`` seconds later."""
     state = (tracks.before if ahead > 0 else tracks.after)[rows]
     margin = _BORDER * state[:, 4:5]
     moved = np.tile(state[:, 2:4] * ahead, 2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
 
 import attrs
 import numpy as np
@@ -109,9 +108,7 @@ class Telling:
         rows = [self._face(faces, in_heads, np.array(mine), key[1] if key[0] else None) for key, mine in groups.items()]
         return Table.from_rows(FaceLink, sorted((row for row in rows if row is not None), key=lambda row: row.row))
 
-    def _face(
-        self, faces: Table[Face], in_heads: Placed, rows: NDArray[np.intp], track: int | None
-    ) -> FaceLink | None:
+    def _face(self, faces: Table[Face], in_heads: Placed, rows: NDArray[np.intp], track: int | None) -> FaceLink | None:
         """The person in whose head this face lay best in all, and how well on average."""
         inside = rows[in_heads.row[rows] >= 0]
         if not len(inside):
@@ -189,5 +186,3 @@ class Telling:
                 role, name = said.get(person, (None, None))
                 said[person] = hint.role or role, hint.name or name
         return said
-
-

@@ -89,9 +89,7 @@ def boxes_of(table: Table[Any]) -> NDArray[np.float64]:
     return np.stack([table.column(name) for name in ("x1", "y1", "x2", "y2")], axis=1).astype(np.float64)
 
 
-def overlaps(
-    frame: NDArray[np.int64], box: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def overlaps(frame: NDArray[np.int64], box: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """For each box the share of it, 0..1, that one other box of its frame hides, and how close it comes to another.
 
     Of two boxes that overlap, the one whose lower edge is lower in the picture is taken to stand in front, as it does
