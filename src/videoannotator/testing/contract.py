@@ -38,6 +38,9 @@ __all__ = ["catalog_of", "check_pipeline", "check_result", "check_spec", "clips"
 _EXPECTED = {"silent": "no_audio", "one_frame": "no_audio"}
 """Clips without a sound stream: a pipeline that needs sound must fail on them, with this kind, and on no other."""
 
+_IDS = ("track", "person", "face")
+"""Columns of numbers that mean somebody: given anew in every span, and never twice in a result."""
+
 
 def clips(folder: Path) -> dict[str, Path]:
     """The clips every pipeline is tried on, by name; written into ``folder``."""
@@ -133,17 +136,17 @@ def _check_spans(annotator: Annotator, name: str, whole: Result, where: str) -> 
     alone = [annotator.annotate(path, spans=[span], progress=False)[name] for span in spans]
     for output, table in both.tables.items():
         apart = [result.tables[output] for result in alone]
-        together, ids = table.to_arrow(), "track" in table.columns
-        expected = Table.concat(apart).to_arrow()
-        if ids:
-            together, expected = together.drop_columns(["track"]), expected.drop_columns(["track"])
+        ids = [column for column in _IDS if column in table.columns]
+        together = table.to_arrow().drop_columns(ids)
+        expected = Table.concat(apart).to_arrow().drop_columns(ids)
         assert together.equals(expected), f"{where}: what was seen in one span changed the {output} of the next"
-        if ids:
+        for column in ids:
             first, second = (
-                {row.track for row in part if row.track is not None}
+                {getattr(row, column) for row in part if getattr(row, column) is not None}
                 for part in (table[: len(apart[0])], table[len(apart[0]) :])
             )
-            assert not first & second, f"{where}: two spans share the {output} of track {sorted(first & second)[:3]}"
+            shared = sorted(first & second)[:3]
+            assert not shared, f"{where}: two spans share the {output} of {column} {shared}"
 
 
 def _check_isolated(annotator: Annotator, name: str, here: Result, where: str) -> None:

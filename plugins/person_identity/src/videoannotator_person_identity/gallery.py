@@ -1,8 +1,8 @@
 """Known persons: made from earlier results or from pictures, kept in a small file, met again in other recordings.
 
 The file is a NumPy archive (``.npz``, nothing in it is pickled) with these arrays: ``version`` (1), ``names`` (N,),
-text; ``kinds`` (N,), ``"appearance"`` or ``"face"``; ``models`` (N,), SHA-256 of the weights the vector is from; and for
-each row i an array ``vector_i``, float32 (D,), of length 1. A person may have several rows.
+text; ``kinds`` (N,), ``"appearance"`` or ``"face"``; ``models`` (N,), SHA-256 of the weights the vector is from; and
+for each row i an array ``vector_i``, float32 (D,), of length 1. A person may have several rows.
 
 Appearance is clothes and build: it holds within a visit to the lab, hardly to the next day. Faces hold longer.
 """

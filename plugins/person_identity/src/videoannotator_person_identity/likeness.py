@@ -23,7 +23,7 @@ __all__ = ["Gauge", "Looks", "Space", "measured", "own_space"]
 Vectors = NDArray[np.float64]
 
 _FOLDS = 5
-_APART = 2.0  # s: looks of one track closer than that are nearly the same picture
+_APART = (2.0, 0.8)  # s: looks of one track closer than that are nearly the same picture; the second for short films
 _LEAST_TRACKS = 3  # of at least two looks each, or differences within tracks say too little
 _LEAST_PAIRS = 3  # of tracks seen at the same time, or nobody knows how alike strangers are
 _CAP = 8.0  # no evidence of looks counts more than e^8 to 1
@@ -153,14 +153,19 @@ Sample = tuple[float, float, float]
 
 
 def _within(looks: Looks, spaces: list[Space]) -> list[Sample]:
-    samples = []
-    for group in np.unique(looks.group):
-        here = np.flatnonzero(looks.group == group)
-        vectors, time = own_space(spaces, int(group))(looks.vector[here]), looks.time[here]
-        apart = np.triu(np.abs(time[:, None] - time) >= _APART)
-        if apart.any():
-            likeness = (vectors @ vectors.T)[apart]
-            samples.append((float(likeness.mean()), float(likeness.var()), min(len(here) / 2, apart.sum() ** 0.5)))
+    """Of each track with itself; of looks further apart where enough tracks last so long."""
+    samples: list[Sample] = []
+    for least in _APART:
+        samples = []
+        for group in np.unique(looks.group):
+            here = np.flatnonzero(looks.group == group)
+            vectors, time = own_space(spaces, int(group))(looks.vector[here]), looks.time[here]
+            apart = np.triu(np.abs(time[:, None] - time) >= least)
+            if apart.any():
+                likeness = (vectors @ vectors.T)[apart]
+                samples.append((float(likeness.mean()), float(likeness.var()), min(len(here) / 2, apart.sum() ** 0.5)))
+        if len(samples) >= _LEAST_TRACKS:
+            break
     return samples
 
 

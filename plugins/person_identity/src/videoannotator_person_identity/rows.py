@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from videoannotator import Dtype, Range, Unit, row
 from videoannotator.data.columns import ArrayOf, Ascending
-from videoannotator.data.rows import FrameIndex, Score, Seconds
+from videoannotator.data.rows import FrameIndex, Pixels, Score, Seconds
 
 __all__ = ["FaceLink", "Link", "Looks", "Person"]
 
@@ -73,12 +73,11 @@ class FaceLink:
     """A face and whose it is.
 
     ``face``: the track of the face; None where faces are not tracked, then the row is about one face in one frame.
-    ``row``: index, in the table of faces, of the first row it is about. ``frames``: in how many frames the face lay in
+    ``x1``, ``y1``, ``x2``, ``y2``: its box in ``start_frame``. ``frames``: in how many frames the face lay in
     the head of that person. ``track``, ``person``: whose. ``score``: how well it lies there, averaged over all frames
     with this face and this person in them: 1 in the middle of where the head is, 0 outside.
     """
 
-    row: Annotated[int, Range(ge=0)]
     track: int
     person: Annotated[int, Range(ge=1)]
     start: Seconds
@@ -87,8 +86,17 @@ class FaceLink:
     end_frame: FrameIndex
     frames: Annotated[int, Range(ge=1)]
     score: Score
+    x1: Pixels
+    y1: Pixels
+    x2: Pixels
+    y2: Pixels
     face: int | None = None
-    __rules__: ClassVar = (Ascending("start", "end"), Ascending("start_frame", "end_frame"))
+    __rules__: ClassVar = (
+        Ascending("start", "end"),
+        Ascending("start_frame", "end_frame"),
+        Ascending("x1", "x2"),
+        Ascending("y1", "y2"),
+    )
 
 
 @row

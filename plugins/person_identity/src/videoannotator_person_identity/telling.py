@@ -106,7 +106,9 @@ class Telling:
         for row in range(len(faces)):
             groups[(1, int(track[row])) if known[row] else (0, row)].append(row)
         rows = [self._face(faces, in_heads, np.array(mine), key[1] if key[0] else None) for key, mine in groups.items()]
-        return Table.from_rows(FaceLink, sorted((row for row in rows if row is not None), key=lambda row: row.row))
+        return Table.from_rows(
+            FaceLink, sorted((row for row in rows if row is not None), key=lambda row: (row.start_frame, row.x1))
+        )
 
     def _face(self, faces: Table[Face], in_heads: Placed, rows: NDArray[np.intp], track: int | None) -> FaceLink | None:
         """The person in whose head this face lay best in all, and how well on average."""
@@ -118,7 +120,6 @@ class Telling:
         mine = inside[persons == best]
         bodies = self.tracks.track[in_heads.row[mine]]
         return FaceLink(
-            row=int(rows[0]),
             face=track,
             track=self.tracks.names[int(np.bincount(bodies).argmax())],
             person=self.first + best,
@@ -128,6 +129,7 @@ class Telling:
             end_frame=int(faces.frame[mine].max()),
             frames=len(mine),
             score=float(in_heads.score[mine].sum() / in_heads.company[rows].sum()),
+            **{name: float(faces.column(name)[mine[0]]) for name in ("x1", "y1", "x2", "y2")},
         )
 
     def looks(self) -> Table[Looks]:
