@@ -14,6 +14,7 @@ SHIPPED: Mapping[str, str] = {
     "laion_face": "videoannotator-laion-face",
     "motion": "videoannotator-motion",
     "openface3": "videoannotator-openface3",
+    "person_identity": "videoannotator-person-identity",
     "person_tracking": "videoannotator-person-tracking",
     "pyfeat": "videoannotator-pyfeat",
     "scene_detection": "videoannotator-scene-detection",
