@@ -60,6 +60,7 @@ def test_botsort_with_looks_is_ultralytics_with_the_same_looks(
     """Its own encoder stretches and scales crops for other networks than OSNet, so ours is put in its place."""
     from ultralytics.trackers import bot_sort
     from ultralytics.utils import ROOT, YAML, ops
+
     from videoannotator_person_identity.appearance import Appearance
 
     looks = Appearance(appearance)
