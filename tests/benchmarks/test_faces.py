@@ -15,7 +15,7 @@ MARKS = np.array([[10, 10], [30, 10], [20, 20], [12, 30], [28, 30]], dtype=np.fl
 
 def _faces(*places: tuple[int, float]) -> Table[Face]:
     """Faces of 40 pixels, by frame and place."""
-    rows = [Face(frame, frame / 5, 0.9, x, 0, x + 40, 40, None, [*MARKS, x, 0]) for frame, x in places]
+    rows = [Face(frame, frame / 5, 0.9, x, 0, x + 40, 40, None, np.add(MARKS, [x, 0])) for frame, x in places]
     return Table.from_rows(Face, rows)
 
 
