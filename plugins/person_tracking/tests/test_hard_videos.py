@@ -134,6 +134,7 @@ def test_one_picture(shown: Any, detect_openvino: Path, tmp_path: Path) -> None:
     assert all(track.start == track.end == 0 and track.frames == 1 and track.gaps == () for track in found.tracks)
 
 
+@pytest.mark.slow
 def test_a_crowd_of_thousands(made: Mapping[str, Path], tmp_path: Path) -> None:
     """4000 people, 20x26 pixels each. Weights that see something everywhere, so that there is much to follow."""
     person = photograph(640)[240:560, 20:150]
