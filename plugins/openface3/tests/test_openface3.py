@@ -57,8 +57,9 @@ def there(home: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-def test_contract(home: Any, settings: dict[str, Any], tmp_path: Path) -> None:
-    rows = home.run("contract.py", str(tmp_path), say=json.dumps({**settings, "rate": 2.0}))
+def test_contract(home: Any, settings: dict[str, Any], weights: Path, tmp_path: Path) -> None:
+    threshold = json.loads((weights / "drawn.json").read_text())
+    rows = home.run("contract.py", str(tmp_path), say=json.dumps({**settings, "rate": 2.0, "threshold": threshold}))
     assert rows["plain"] > 1, "a contract kept by no rows at all says little"
 
 

@@ -1,6 +1,7 @@
 """Run by the plugin's own interpreter: checkpoints of the real networks with random numbers, in the real formats.
 
-``python making.py FOLDER PICTURES.npz``: and ``threshold.json``, a score that two places per picture reach.
+``python making.py FOLDER PICTURES.npz``; ``threshold.json``: a score that two places in each picture reach;
+``drawn.json``: one for the pictures of the clips of the contract.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from openface.Pytorch_Retinaface.models.net import MobileNetV1
 from openface.Pytorch_Retinaface.models.retinaface import RetinaFace
 from openface.STAR.conf import Alignment
 from openface.STAR.lib import utility
+
+from videoannotator.testing.clips import draw
+from videoannotator_openface3.networks import Detector
 
 
 def main(folder: Path, pictures: Path) -> None:
@@ -43,13 +47,14 @@ def main(folder: Path, pictures: Path) -> None:
     whole = {"net": star.state_dict(), "optimizer": {"state": {}}, "scheduler": counted, "epoch": 3}
     torch.save(whole, folder / "Landmark_98.pkl", _use_new_zipfile_serialization=False)
 
-    from videoannotator_openface3.networks import Detector
-
-    detector, thirds = Detector(folder / "Alignment_RetinaFace.pth"), []
-    for picture in np.load(pictures)["pictures"]:
-        (found,) = detector(picture[None], threshold=0.02, overlap=0.4)
-        thirds.append(float((found.scores[1] + found.scores[2]) / 2))
-    (folder / "threshold.json").write_text(json.dumps(float(np.median(thirds))))
+    detector = Detector(folder / "Alignment_RetinaFace.pth")
+    drawn = np.stack(
+        [draw(number, 160, 120)[..., ::-1] for number in range(0, 12, 3)]
+    )  # the contract's clips show these
+    for name, shown in (("threshold", np.load(pictures)["pictures"]), ("drawn", drawn)):
+        found = detector(np.ascontiguousarray(shown), threshold=0.02, overlap=0.4)
+        thirds = [float((one.scores[1] + one.scores[2]) / 2) for one in found]
+        (folder / f"{name}.json").write_text(json.dumps(float(np.median(thirds))))
 
 
 def _use(network: torch.nn.Module, pictures: torch.Tensor) -> None:
