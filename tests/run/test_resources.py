@@ -288,6 +288,24 @@ def test_threads_are_divided_among_those_who_compute_and_handed_back() -> None:
     assert resources.lease([request("e", 1)], timeout=0)["e"].threads == 8
 
 
+@pytest.mark.parametrize(
+    ("processors", "paces", "threads"),
+    [
+        (2, [25.0, 5.0], [2, 1]),
+        (16, [25.0, 5.0], [13, 3]),
+        (2, [25.0, 25.0, 25.0], [1, 1, 1]),
+        (8, [30.0, 30.0], [4, 4]),
+        (4, [1.0, 0.1], [4, 1]),
+    ],
+)
+def test_who_looks_more_often_gets_more_threads(processors: int, paces: list[float], threads: list[int]) -> None:
+    resources = manager(threads=processors)
+    asked = [Request(f"p{n}", pace=pace) for n, pace in enumerate(paces)]
+    light = Request("light", heavy=False, pace=1000.0)
+    leases = resources.lease([*asked, light], timeout=0)
+    assert [leases[one.name].threads for one in asked] == threads, "the light one takes none from them"
+
+
 def test_moving_gives_the_card_back() -> None:
     resources = manager(cuda_0=10)
     lease = resources.lease([request("a", 8)], timeout=0)["a"]

@@ -13,7 +13,7 @@ from videoannotator.data.media import MediaInfo
 from videoannotator.data.needs import Frames, Need
 from videoannotator.data.outcome import Precision
 from videoannotator.decode.geometry import output_size
-from videoannotator.discover.config import plain_config
+from videoannotator.discover.config import models_of, plain_config
 from videoannotator.discover.specs import PipelineSpec
 from videoannotator.run.devices import Machine, candidates
 from videoannotator.run.measured import Measured, nearest
@@ -39,6 +39,12 @@ class Asked:
     def looks(self) -> bool:
         """True when it is handed pictures."""
         return any(isinstance(need, Frames) for need in self.needs)
+
+    @property
+    def computes(self) -> bool:
+        """True when it uses a model: by its settings where they name models, else by what its spec declares."""
+        names = hasattr(self.config, "models") or hasattr(self.config, "weights")
+        return bool(models_of(self.config) if names else self.spec.models)
 
     @property
     def fast(self) -> bool:
@@ -68,7 +74,7 @@ class Asker:
         Sound is handed over when the pictures are done: one that only hears takes no threads from those that look.
         Raises `DeviceError` when a device that was asked for is not here.
         """
-        looking = any(asked.looks and asked.spec.models for asked in together)
+        looking = any(asked.looks and asked.computes for asked in together)
         planned: dict[str, int] = {}  # bytes by device
         found = {}
         for asked in together:
@@ -121,11 +127,21 @@ class Asker:
             dtypes=self._dtypes(device, asked.fast),
             note=note,
             fits=fits,
-            heavy=bool(spec.models),
+            heavy=asked.computes,
+            pace=self._pace(asked.needs),
             smaller=tuple((less, size) for less, size in within[1:] if size is not None),
             job=job,
             pixels=pixels,
         )
+
+    def _pace(self, needs: Sequence[Need]) -> float:
+        """Pictures per second of film."""
+        frames = next((need for need in needs if isinstance(need, Frames)), None)
+        video = self.media.video
+        if frames is None or video is None or not len(video.clock):
+            return 1.0
+        every = len(video.clock) / max(video.clock.end - float(video.clock.times[0]), 1e-9)
+        return max(1e-6, every if frames.rate is None else min(frames.rate, every))
 
     def _dtypes(self, device: str, fast: bool) -> tuple[str, ...]:
         return (*(self.machine.halves(device) if fast else ()), "float32")

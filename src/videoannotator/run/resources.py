@@ -35,8 +35,9 @@ class Request:
 
     ``memory``: bytes of the device that it needs with batches of ``batch`` pictures; None when nobody knows yet.
     ``measured``: True when that is what it took in an earlier run, False when it is what its spec declares.
-    ``dtypes``: in which types it may compute, best first, as torch names them. ``heavy``: True for one with a model:
-    these share the processor's threads. ``smaller``: batches and their memory with which it would do as well.
+    ``dtypes``: in which types it may compute, best first, as torch names them. ``heavy``: True for one that uses a
+    model: these share the processor's threads. ``pace``: pictures per second of film that it looks at, by which they
+    share them; 1 for one that looks at none. ``smaller``: batches and their memory with which it would do as well.
     ``job``, ``pixels``: under what its use of memory is remembered (see `videoannotator.run.measured`).
     ``fits``: False when the device is too small for it even with one picture at a time. ``note``: what people should
     know of the choice.
@@ -49,6 +50,7 @@ class Request:
     batch: int = 8
     dtypes: tuple[str, ...] = ("float32",)
     heavy: bool = True
+    pace: float = 1.0
     smaller: tuple[tuple[int, int], ...] = ()
     job: str = ""
     pixels: int = 0
@@ -62,6 +64,7 @@ class Lease:
 
     ``memory``: bytes that are kept for it; None when nobody knows yet what it needs. ``threads``: processor threads it
     may use. ``dtypes``: in which types it may compute, best first. ``batch``: most pictures in a call, to start with.
+    ``heavy``, ``pace``: see `Request`.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Lease:
     dtypes: tuple[str, ...]
     batch: int
     heavy: bool = True
+    pace: float = 1.0
     number: str = attrs.field(factory=lambda: uuid.uuid4().hex)
 
 
@@ -171,14 +175,30 @@ class ResourceManager:
                 place = self._identity(request.device)
                 found = self._fitting(request, book) if book.first(place, asker, since) else None
                 if found is not None:
-                    lease = Lease(found.name, found.device, found.memory, 1, found.dtypes, found.batch, found.heavy)
+                    told = (
+                        found.name,
+                        found.device,
+                        found.memory,
+                        1,
+                        found.dtypes,
+                        found.batch,
+                        found.heavy,
+                        found.pace,
+                    )
+                    lease = Lease(*told)
                     granted[found.name] = self._leases[lease.number] = lease
                     self._show(book)
             self._wait(book, asker, () if granted else (self._identity(r.device) for r in requests), since)
-        share = max(1, self.machine.processors() // max(1, sum(lease.heavy for lease in self._leases.values())))
         for name, lease in granted.items():
-            granted[name] = self._leases[lease.number] = attrs.evolve(lease, threads=share)
+            granted[name] = self._leases[lease.number] = attrs.evolve(lease, threads=self._share(lease))
         return granted
+
+    def _share(self, lease: Lease) -> int:
+        """Threads of the processor for a lease: by how often it looks, rounded, among all that compute."""
+        if not lease.heavy:
+            return max(1, self.machine.processors() // max(1, sum(one.heavy for one in self._leases.values())))
+        together = sum(one.pace for one in self._leases.values() if one.heavy)
+        return max(1, int(self.machine.processors() * lease.pace / together + 0.5))
 
     def _fitting(self, request: Request, book: Book) -> Request | None:
         """The request, if its device has room for it; with a smaller batch where waiting for us would not help."""
