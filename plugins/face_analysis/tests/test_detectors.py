@@ -123,6 +123,18 @@ def test_pictures_of_a_batch_are_seen_alone(astronaut: NDArray[np.uint8], tmp_pa
             np.testing.assert_allclose(faces.landmarks, alone.landmarks, atol=1e-3)
 
 
+def test_threads_and_company_change_no_bit(weights: Path, astronaut: NDArray[np.uint8]) -> None:
+    rng = np.random.default_rng(4)
+    pictures = np.stack([_noisy(astronaut)[:384], rng.integers(0, 256, (384, 384, 3), dtype=np.uint8)] * 3)
+    one, three = (CenterFace(weights, threads=threads) for threads in (1, 3))
+    alone = [one(picture[None], threshold=0.1, overlap=0.3)[0] for picture in pictures]
+    assert len(alone[0]) > 0
+    for detector in (one, three):
+        for found, expected in zip(detector(pictures, threshold=0.1, overlap=0.3), alone, strict=True):
+            for name in ("boxes", "scores", "landmarks"):
+                np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5))
 def test_anchors_are_those_of_uniface(wide: int, tall: int) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from videoannotator.errors import ModelError
 from videoannotator_face_analysis.decoding import Faces, decode_retinaface, decode_scrfd
-from videoannotator_face_analysis.sessions import Signature, opened, read, signature
+from videoannotator_face_analysis.sessions import Alone, Signature, read, signature
 
 __all__ = ["RetinaFace", "Scrfd", "is_retinaface", "is_scrfd", "padded"]
 
@@ -65,13 +65,13 @@ class _Network:
         self.size = (lengths[3], lengths[2]) if lengths[2] > 0 and lengths[3] > 0 else None
         self.given = given
         self.batches = lengths[0] == 0
-        self._session = opened(path, device=device, threads=threads)
+        self._session = Alone(path, device=device, threads=threads)
 
     def __call__(self, pictures: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         names = list(self.given.outputs)
-        if self.batches or len(pictures) == 1:
-            return list(self._session.run(names, {self.input: pictures}))
-        alone = [self._session.run(names, {self.input: picture[None]}) for picture in pictures]
+        if self.batches:
+            return self._session.run(names, self.input, pictures)
+        alone = [self._session.run(names, self.input, picture[None]) for picture in pictures]
         return [np.concatenate(parts) for parts in zip(*alone, strict=True)]
 
 

@@ -11,7 +11,7 @@ from onnx.tools.update_model_dims import update_inputs_outputs_dims
 
 from videoannotator.errors import ModelError
 from videoannotator_face_analysis.decoding import Faces, decode
-from videoannotator_face_analysis.sessions import Signature, dims, opened, read, signature
+from videoannotator_face_analysis.sessions import Alone, Signature, dims, read, signature
 
 __all__ = ["CenterFace", "is_centerface"]
 
@@ -52,7 +52,7 @@ class CenterFace:
     overlap = 0.3
 
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
-        self._session = opened(_any_size(path), device=device, threads=threads)
+        self._session = Alone(_any_size(path), device=device, threads=threads)
 
     def __call__(self, pictures: NDArray[np.uint8], *, threshold: float, overlap: float) -> list[Faces]:
         """The faces in each picture, best first, in its own pixels.
@@ -64,7 +64,7 @@ class CenterFace:
         size = -(-width // _MULTIPLE) * _MULTIPLE, -(-height // _MULTIPLE) * _MULTIPLE
         # float32 of 0..255: the network does the rest of the normalisation itself
         batch = cv2.dnn.blobFromImages(list(pictures), size=size, swapRB=False, crop=False)
-        maps = self._session.run(list(_OUTPUTS), {_INPUT: batch})
+        maps = self._session.run(list(_OUTPUTS), _INPUT, batch)
         scale: NDArray[np.float32] = np.array([size[0] / width, size[1] / height], dtype=np.float32)
         twice = np.concatenate([scale, scale])
         found = []
