@@ -8,9 +8,11 @@ at two years, a sixth at six, a seventh at twelve, and 1/7.5 to 1/8 of an adult 
 Kindes*, 1903; D. Domljan et al., *Research on Children's Body Proportions*, Appl. Sci. 2024, 14(16), 7185). The eyes
 are half-way up the head, so the head is twice as long as from the top of the box to the eyes.
 
-*size* beside others: shoulders and trunk of two persons who are near each other in the same frames. Sitting height at
-one, six and twelve years is about 0.53, 0.72 and 0.87 of an adult's (compare R. Snyder et al., *Anthropometry of
-Infants, Children, and Youths to Age 18*, 1977). Someone half as large as a companion is small, the companion large.
+*size* beside others: shoulders and trunk in widths of the own head, compared with the same of others in the film.
+Whoever is far away has a small head, too, so distance does not count. Sitting height at one, six and twelve years is
+about 0.53, 0.72 and 0.87 of an adult's, the head's width some 0.83, 0.93 and 0.97 (compare R. Snyder et al.,
+*Anthropometry of Infants, Children, and Youths to Age 18*, 1977). Whoever has a body three quarters of another's is
+small, the other large.
 """
 
 from __future__ import annotations
@@ -27,12 +29,11 @@ __all__ = ["Role", "Sight", "roles"]
 _SURE = 0.5  # least score of a keypoint that is measured by
 _LEAST = 5  # frames a measure needs
 _HEAD = (1 / 5.0, 1 / 6.75)  # head length in body lengths that parts infant from child, child from adult
-_HEAD_ERROR = 0.012  # standard deviation of a person's median: pose models miss the eyes by some hundredths of a head
-_SIZE = (0.62, 0.85)  # of a companion's trunk: below the first an infant, below the second a child, beside an adult
-_SIZE_ERROR = 0.12  # standard deviation of the logarithm of a ratio: two people are never at quite the same depth
-_NEAR = 0.5  # of the larger box: so far apart two boxes may be to be near each other
+_HEAD_ERROR = 0.03  # standard deviation of a person's median: hair and loose boxes add to heads
+_SIZE = (0.70, 0.86)  # of the largest one's body: below the first an infant, below the second a child
+_SIZE_ERROR = 0.10  # standard deviation of the logarithm of a ratio of two people's medians
 
-_EYES, _SHOULDERS, _HIPS, _ANKLES = [1, 2], [5, 6], [11, 12], [15, 16]
+_HEAD_POINTS, _EYES, _SHOULDERS, _HIPS, _ANKLES = [0, 1, 2, 3, 4], [1, 2], [5, 6], [11, 12], [15, 16]
 
 
 @attrs.frozen(eq=False)
@@ -63,7 +64,7 @@ def roles(sights: Mapping[int, Sight], labels: Sequence[str], least: float) -> d
         ratio = head_ratio(sight)
         if ratio is not None:
             told[person].append(("proportions", _below(-ratio, [-_HEAD[0], -_HEAD[1]], _HEAD_ERROR)))
-    for person, ratio in _beside_the_largest(sights).items():
+    for person, ratio in _beside_others(sights).items():
         if ratio is not None:
             told[person].append(("size", _below(np.log(ratio), np.log(_SIZE).tolist(), _SIZE_ERROR)))
     found = {}
@@ -100,45 +101,34 @@ def head_ratio(sight: Sight) -> float | None:
     return float(np.median(2 * (eyes[good, 1] - box[good, 1]) / tall[good]))
 
 
-def _beside_the_largest(sights: Mapping[int, Sight]) -> dict[int, float | None]:
-    """Size of each in sizes of the largest companion it is seen near to; None where there is none.
-
-    The largest has a role only if somebody beside is clearly small: among equals nobody knows who is grown up.
-    """
-    sizes = {person: trunk(sight) for person, sight in sights.items()}
+def _beside_others(sights: Mapping[int, Sight]) -> dict[int, float | None]:
+    """Size of each in sizes of the others: of the largest for whoever is smaller, above 1 for one who has somebody
+    clearly small beside; None for the others, since among equals nobody knows who is grown up."""
+    sizes = {person: body_size(sight) for person, sight in sights.items()}
+    known = {person: size for person, size in sizes.items() if size is not None}
     ratios: dict[int, float | None] = dict.fromkeys(sights)
-    beside: dict[int, list[tuple[int, float]]] = {person: [] for person in sights}
-    people = list(sights)
-    for i, a in enumerate(people):
-        for b in people[i + 1 :]:
-            ratio = _ratio(sights[a], sights[b], sizes[a], sizes[b])
-            if ratio is not None:
-                beside[a].append((b, ratio))
-                beside[b].append((a, 1 / ratio))
-    for person, others in beside.items():
-        if others:
-            smallest = min(ratio for _, ratio in others)
-            if smallest < _SIZE[1]:
-                ratios[person] = smallest
-            elif max(ratio for _, ratio in others) > 1 / _SIZE[0]:
-                ratios[person] = min(max(ratio for _, ratio in others), np.e) ** 0.5
+    if len(known) < 2:
+        return ratios
+    largest, smallest = max(known.values()), min(known.values())
+    for person, size in known.items():
+        if size < _SIZE[1] * largest:
+            ratios[person] = size / largest
+        elif size > smallest / _SIZE[0]:
+            ratios[person] = min(size / smallest, np.e) ** 0.5
     return ratios
 
 
-def trunk(sight: Sight) -> NDArray[np.float64]:
-    """Shoulder width plus the way from shoulders to hips, px, in each frame; NaN where they are not surely seen."""
+def body_size(sight: Sight) -> float | None:
+    """Shoulder width and the way from shoulders to hips, in widths of the head between the ears: the median over frames
+    in which somebody faces the camera; None: in too few."""
     points = sight.keypoints
-    seen = (points[:, _SHOULDERS + _HIPS, 2] >= _SURE).all(axis=1)
+    seen = (points[:, _HEAD_POINTS + _SHOULDERS + _HIPS, 2] >= _SURE).all(axis=1)
+    head = np.linalg.norm(points[:, 3, :2] - points[:, 4, :2], axis=1)
+    # seen from the front the nose is near the middle between the ears
+    off = np.linalg.norm(points[:, 0, :2] - points[:, [3, 4], :2].mean(axis=1), axis=1)
+    good = seen & (head > 4) & (off < 0.35 * head)
+    if good.sum() < _LEAST:
+        return None
     across = np.linalg.norm(points[:, 5, :2] - points[:, 6, :2], axis=1)
     down = np.linalg.norm(points[:, _SHOULDERS, :2].mean(axis=1) - points[:, _HIPS, :2].mean(axis=1), axis=1)
-    return np.where(seen, across + down, np.nan)
-
-
-def _ratio(a: Sight, b: Sight, size_a: NDArray[np.float64], size_b: NDArray[np.float64]) -> float | None:
-    """Size of a in sizes of b over the frames in which they are near each other."""
-    _, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
-    apart = np.maximum(np.maximum(a.box[i, :2] - b.box[j, 2:], b.box[j, :2] - a.box[i, 2:]), 0)
-    larger = np.maximum(a.box[i, 3] - a.box[i, 1], b.box[j, 3] - b.box[j, 1])
-    ratio = size_a[i] / size_b[j]
-    ratio = ratio[(apart.max(axis=1) < _NEAR * larger) & np.isfinite(ratio) & (ratio > 0)]
-    return float(np.median(ratio)) if len(ratio) >= _LEAST else None
+    return float(np.median((across + down)[good] / head[good]))
