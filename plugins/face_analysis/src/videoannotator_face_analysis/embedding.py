@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from videoannotator.discover.onnx import opened
 from videoannotator.errors import ModelError
 from videoannotator_face_analysis.cropping import TEMPLATE_SIZE
-from videoannotator_face_analysis.sessions import opened, read, signature
+from videoannotator_face_analysis.sessions import read, signature
 
 __all__ = ["Embedder", "units"]
 

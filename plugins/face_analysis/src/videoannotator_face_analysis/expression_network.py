@@ -16,11 +16,10 @@ import attrs
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as states
 
+from videoannotator.discover.onnx import opened, refusals
 from videoannotator.errors import ModelError
 from videoannotator_face_analysis.expression_rows import EIGHT, SEVEN
-from videoannotator_face_analysis.sessions import opened
 
 __all__ = ["ExpressionNetwork", "Readings"]
 
@@ -28,8 +27,6 @@ _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 _AFFECT = 2  # valence, arousal: the last two outputs of a network that tells them
 _LAYOUTS = {len(labels) + more: (labels, bool(more)) for labels in (SEVEN, EIGHT) for more in (0, _AFFECT)}
-_REFUSALS = (states.Fail, states.InvalidArgument, states.NotImplemented, states.RuntimeException)
-"""What onnxruntime raises when a network does not take pictures."""
 
 
 @attrs.frozen(eq=False)
@@ -65,7 +62,7 @@ class ExpressionNetwork:
             self._input: str = given.name
             self.size = _side_of(given.shape, name)
             shape = self._run(np.zeros((1, 3, self.size, self.size), dtype=np.float32)).shape
-        except (*_REFUSALS, ValueError) as error:
+        except refusals(ValueError) as error:
             raise ModelError(f"{path} is no expression network of EmotiEffLib: {error}") from error
         if len(shape) != 2 or shape[1] not in _LAYOUTS:
             raise ModelError(

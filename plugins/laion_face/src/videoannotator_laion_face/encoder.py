@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from videoannotator.discover.workers import Workers, in_portions
 from videoannotator.errors import MissingDependencyError, ModelError
-from videoannotator_laion_face.alone import Alone, each
 
 try:
     from PIL import Image
@@ -67,7 +67,7 @@ class Encoder:
         self.width = int(self._tower.config.hidden_size)
 
     def __call__(
-        self, faces: Sequence[NDArray[np.uint8]], *, most: int = 1, alone: Alone | None = None
+        self, faces: Sequence[NDArray[np.uint8]], *, most: int = 1, alone: Workers | None = None
     ) -> torch.Tensor:
         """The embeddings of pictures, float32 (N, width), on the device: what ``get_image_features`` gives.
 
@@ -83,7 +83,7 @@ class Encoder:
                 embeddings: torch.Tensor = self._tower(pixel_values=pixels).pooler_output
             return embeddings
 
-        parts = each(alone, seen, len(faces), most)
+        parts = in_portions(alone, seen, len(faces), most)
         return torch.cat(parts) if parts else torch.empty(0, self.width, device=self._device)
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from videoannotator import Embedding, FrameBatch, Pipeline, Table
 from videoannotator.discover.beside import RowsBeside
+from videoannotator.discover.workers import TorchWorkers, in_portions
 from videoannotator.errors import ModelError
-from videoannotator_laion_face.alone import Alone, each
 from videoannotator_laion_face.config import LaionFaceConfig
 from videoannotator_laion_face.encoder import Encoder, portrait
 from videoannotator_laion_face.heads import Heads, neutral_means
@@ -37,7 +37,7 @@ class LaionFace(Pipeline[LaionFaceConfig]):
         """Load the encoder and the heads, or take those that are loaded."""
         device, config, load = self.context.device, self.config, self.context.load
         self._encoder: Encoder = load(config.encoder, lambda file: Encoder(file.path, device=device))
-        self._alone = Alone(self.context.threads) if device == "cpu" else None
+        self._alone = TorchWorkers("laion_face", self.context.threads, owner="run") if device == "cpu" else None
         width = self._encoder.width
         self._heads: Heads = load(
             config.weights,
@@ -90,7 +90,7 @@ class LaionFace(Pipeline[LaionFaceConfig]):
             with torch.inference_mode():
                 return self._heads(torch.nn.functional.normalize(part, dim=1) if self.config.normalize else part)
 
-        said = torch.cat(each(self._alone, rated, len(embeddings), len(embeddings))).cpu().numpy()
+        said = torch.cat(in_portions(self._alone, rated, len(embeddings), len(embeddings))).cpu().numpy()
         return dict(zip(self._heads.names, said.T, strict=True))
 
     def _tables(

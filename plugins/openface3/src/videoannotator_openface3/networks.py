@@ -3,7 +3,7 @@
 What is done before and after them is openface-test's own code wherever that can be called: `MultitaskPredictor` and
 STAR's `Alignment` are used as they are, but for how they load weights and where they write. `FaceDetector` reads
 files and builds its anchors anew for every picture; its parts are put together here, and the tests compare the two.
-On a processor every face and picture is computed alone, in one thread: see `alone`.
+On a processor every face and picture is computed alone, in one thread: see `videoannotator.discover.workers`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from videoannotator.discover.workers import Workers, in_portions
 from videoannotator.errors import MissingDependencyError
-from videoannotator_openface3.alone import Alone, each
 from videoannotator_openface3.weights import fill, read
 
 try:
@@ -108,7 +108,7 @@ class Detector:
         threshold: float,
         overlap: float,
         most: int = 1,
-        alone: Alone | None = None,
+        alone: Workers | None = None,
     ) -> list[Found]:
         """The faces in each picture of uint8 (N, height, width, 3), blue first, that score ``threshold`` or more.
 
@@ -127,7 +127,7 @@ class Detector:
                     for boxes, scores, points in zip(*answers, strict=True)
                 ]
 
-        return [one for part in each(alone, found, len(pictures), most) for one in part]
+        return [one for part in in_portions(alone, found, len(pictures), most) for one in part]
 
     def _decoded(
         self, boxes: Any, scores: Any, points: Any, size: tuple[int, int], threshold: float, overlap: float
@@ -172,7 +172,7 @@ class Landmarks:
         self._alignment = _Alignment(network.to(device), device)
 
     def __call__(
-        self, pictures: Sequence[NDArray[np.uint8]], boxes: NDArray[np.float32], *, alone: Alone | None = None
+        self, pictures: Sequence[NDArray[np.uint8]], boxes: NDArray[np.float32], *, alone: Workers | None = None
     ) -> list[NDArray[np.float32] | None]:
         """float32 (98, 2) for each box, x and y in pixels of its picture; None for an empty box.
 
@@ -190,7 +190,7 @@ class Landmarks:
             )
             return found.astype(np.float32)
 
-        return each(alone, points, len(boxes), 1)
+        return in_portions(alone, points, len(boxes), 1)
 
 
 class _Predictor(MultitaskPredictor):  # type: ignore[misc]  # ships no types
@@ -212,7 +212,7 @@ class Heads:
             self._predictor = _Predictor(str(path), device=device)
         self._device = device
 
-    def __call__(self, faces: Sequence[NDArray[np.uint8]], *, most: int = 1, alone: Alone | None = None) -> Answers:
+    def __call__(self, faces: Sequence[NDArray[np.uint8]], *, most: int = 1, alone: Workers | None = None) -> Answers:
         """What they say of ``faces``: pictures, uint8 (height, width, 3), blue first.
 
         ``most``, ``alone``: see `Detector`.
@@ -225,7 +225,7 @@ class Heads:
                 # the cosine of vectors without negative parts; rounding may take it a hair over 1
                 return emotions.softmax(dim=1).cpu(), gaze.cpu(), units.clamp(0, 1).cpu()
 
-        parts = each(alone, said, len(faces), most)
+        parts = in_portions(alone, said, len(faces), most)
         emotions, gaze, units = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
         return Answers(emotions, gaze, units)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from videoannotator import Face, FrameBatch, Pipeline, Table
 from videoannotator.discover.beside import RowsBeside
-from videoannotator_openface3.alone import Alone
+from videoannotator.discover.workers import TorchWorkers
 from videoannotator_openface3.config import OpenFace3Config
 from videoannotator_openface3.networks import Detector, Found, Heads, Landmarks, crop
 from videoannotator_openface3.rows import ACTION_UNITS, EMOTIONS, FacialBehaviour
@@ -30,7 +30,7 @@ class OpenFace3(Pipeline[OpenFace3Config]):
         """Load the networks that the settings name, or take those that are loaded."""
         device, config, load = self.context.device, self.config, self.context.load
         self._heads = load(config.weights, lambda file: Heads(file.path, device=device))
-        self._alone = Alone(self.context.threads) if device == "cpu" else None
+        self._alone = TorchWorkers("openface3", self.context.threads, owner="run") if device == "cpu" else None
         self._detector: Detector | None = None
         self._landmarks: Landmarks | None = None
         if config.detector is not None:

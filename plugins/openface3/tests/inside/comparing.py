@@ -24,8 +24,8 @@ from openface.landmark_detection import LandmarkDetector
 from openface.multitask_model import MultitaskPredictor
 from openface.STAR.conf.base import Base
 
+from videoannotator.discover.workers import TorchWorkers
 from videoannotator.errors import ModelError
-from videoannotator_openface3.alone import Alone
 from videoannotator_openface3.networks import Detector, Heads, Landmarks, crop
 from videoannotator_openface3.rows import ACTION_UNITS, EMOTIONS
 
@@ -187,7 +187,7 @@ def bits_depend_neither_on_threads_nor_on_company() -> None:
     single = [heads([face]) for face in faces]
     before = torch.get_num_threads()
     for threads in (1, 3):
-        alone = Alone(threads)
+        alone = TorchWorkers("openface3", threads)
         together = heads(faces, most=3, alone=alone)
         for name in ("emotions", "gaze", "units"):
             apart = np.concatenate([getattr(one, name) for one in single])

@@ -8,29 +8,26 @@ divided by 255, minus ImageNet's mean, divided by its standard deviation; red fi
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
 from onnx.external_data_helper import load_external_data_for_model
-from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 from PIL import Image
 
-from videoannotator.errors import DataError, DeviceError, ModelError
+from videoannotator.discover.onnx import opened, refusals
+from videoannotator.discover.workers import Workers
+from videoannotator.errors import DataError, ModelError
 
 __all__ = ["Appearance", "crop_of", "prepared"]
 
 _MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 _MOST = 32  # crops per pass on a graphics card
-_ERRORS_ONLY = 3
 
 
 class Appearance:
@@ -47,20 +44,14 @@ class Appearance:
 
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
         model, self.size, self.length = _with_free_batch(path)
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
         self._most = 1 if device == "cpu" else _MOST
+        self._session = opened(model, device=device, threads=1, name=str(path))
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=_providers_of(device))
             (self._input,) = self._session.get_inputs()
             self._run(np.zeros((1, 3, *self.size), dtype=np.float32))
-        except (refusals.Fail, refusals.InvalidArgument, refusals.InvalidGraph, refusals.RuntimeException) as error:
+        except refusals(ValueError) as error:
             raise ModelError(f"onnxruntime cannot run {path} as a re-identification network: {error}") from error
-        self._workers = ThreadPoolExecutor(threads, "appearance") if threads > 1 and self._most == 1 else None
-        self._end = weakref.finalize(self, _shut, self._workers)
+        self._workers = Workers("appearance", threads) if threads > 1 and self._most == 1 else None
 
     def __call__(self, pixels: NDArray[np.uint8], boxes: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """One vector of length 1 for each box: float32 (N, D).
@@ -85,7 +76,8 @@ class Appearance:
 
     def close(self) -> None:
         """End its threads."""
-        self._end()
+        if self._workers is not None:
+            self._workers.close()
 
     def _run(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         answer: NDArray[np.float32] = self._session.run(None, {self._input.name: pictures})[0]
@@ -160,21 +152,3 @@ def _free_flattening(model: Any, batch: int) -> None:
                 for node in model.graph.node:
                     if node.op_type == "Reshape" and node.input[1] == tensor.name:
                         del node.attribute[:]  # "allowzero" would make 0 a length
-
-
-def _providers_of(device: str) -> list[tuple[str, dict[str, Any]]]:
-    kind, _, index = device.partition(":")
-    cpu: tuple[str, dict[str, Any]] = ("CPUExecutionProvider", {})
-    if kind == "cpu":
-        return [cpu]
-    if kind == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        return [("CUDAExecutionProvider", {"device_id": int(index or 0)}), cpu]
-    raise DeviceError(
-        f"the installed onnxruntime cannot use {device!r}; set device='cpu'"
-        + (", or replace onnxruntime by onnxruntime-gpu" if kind == "cuda" else "")
-    )
-
-
-def _shut(workers: ThreadPoolExecutor | None) -> None:
-    if workers is not None:
-        workers.shutdown(wait=False)

@@ -18,11 +18,11 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from videoannotator.discover.workers import TorchWorkers
 from videoannotator.errors import ConfigError, DeviceError, MissingDependencyError, ModelError, nearest
 from videoannotator_person_tracking.guard import loading, quiet
 from videoannotator_person_tracking.masks import encoded
 from videoannotator_person_tracking.network import Answer, Network
-from videoannotator_person_tracking.streams import TorchThreads
 
 __all__ = ["Detections", "Detector"]
 
@@ -121,7 +121,7 @@ class Detector:
         self._network = Network(self._model, weights, self._device, least=conf, **settings)
         self.batch, self.size, self.dtype = self._network.batch, self._network.size, self._network.dtype
         # what follows the network must not get in its way
-        self._alone = TorchThreads("boxes") if self._device.type == "cpu" else None
+        self._alone = TorchWorkers("boxes") if self._device.type == "cpu" else None
         self._end = weakref.finalize(self, _close, self._alone, self._network)
 
     def detect(self, frames: NDArray[np.uint8]) -> list[Detections]:
@@ -245,7 +245,7 @@ class Detector:
         return Detections(rows[:, :6].float().cpu().numpy(), keypoints, shape, masks)
 
 
-def _close(alone: TorchThreads | None, network: Network) -> None:
+def _close(alone: TorchWorkers | None, network: Network) -> None:
     if alone is not None:
         alone.close()
     network.close()

@@ -12,14 +12,17 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from videoannotator.discover.onnx import opened
+from videoannotator.discover.workers import TorchWorkers
 from videoannotator.errors import ConfigError
 from videoannotator_person_tracking.guard import quiet
 from videoannotator_person_tracking.lowering import fast_type, lower
-from videoannotator_person_tracking.streams import Streams, TorchThreads, xml_of
+from videoannotator_person_tracking.streams import Streams, xml_of
 from videoannotator_person_tracking.trimming import TrimmingError, trimmed
 
 __all__ = ["Network"]
 
+_MOST = 8  # workers: as many as there are frames in a batch of the pipeline
 _FAST_BATCH = 4  # on a processor: above that bfloat16 gains little more, and threads have less to share
 _KEPT_SIZES = 4  # networks for pictures of other sizes, ready to be used again
 
@@ -75,7 +78,7 @@ class Network:
         self._making = threading.Lock()
         self._workers = None
         if device.type == "cpu" and model.format in ("pt", "torchscript", "onnx"):
-            self._workers = TorchThreads("network", threads)
+            self._workers = TorchWorkers("network", threads, most=_MOST)
             if model.format == "onnx":
                 _use_one_thread(model.backend, weights)
         elif self._fits and not self._trims:
@@ -272,7 +275,7 @@ def _parted(given: Any) -> tuple[Any, Any]:
     return given[0], given[1] if len(given) > 1 else None
 
 
-def _close(workers: TorchThreads | None, streams: dict[tuple[int, int], Streams]) -> None:
+def _close(workers: TorchWorkers | None, streams: dict[tuple[int, int], Streams]) -> None:
     for one in streams.values():
         one.close()
     streams.clear()
@@ -304,11 +307,7 @@ def _use_one_thread(backend: Any, weights: Path) -> None:
     """Let onnxruntime compute in the thread that asks, instead of in threads of its own, one per processor."""
     if backend.session.get_providers() != ["CPUExecutionProvider"] or not weights.is_file():
         return
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    backend.session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    backend.session = opened(weights, device="cpu", threads=1)
 
 
 def _planes(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -1,70 +1,26 @@
-"""Threads that do not stand in each other's way, for networks that run on the processor.
+"""OpenVINO on the processor in threads that do not stand in each other's way.
 
-Both classes change who computes, never what: the numbers that come out are the same, bit for bit (tested).
+That changes who computes, never what: the numbers that come out are the same, bit for bit (tested).
 """
 
 from __future__ import annotations
 
 import platform
 import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Streams", "TorchThreads", "xml_of"]
+from videoannotator.discover.workers import Workers
+
+__all__ = ["Streams", "xml_of"]
 
 _MOST = 8  # as many as there are frames in a batch of the pipeline
-_OURS = "videoannotator-model:"  # begins the names of threads that live as long as a model, not as long as a run
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def _end(pool: ThreadPoolExecutor) -> None:
-    """End the threads of a pool. The last to let go of a model may be one of them, and none can wait for itself."""
-    pool.shutdown(wait=not threading.current_thread().name.startswith(_OURS))
-
-
-class TorchThreads:
-    """Threads in which torch computes alone, each on a picture of its own. ``threads``: of the processor, together.
-
-    For some of its steps torch wakes a thread per processor, and these wait for each other after every layer and spin
-    for a while afterwards: time that others do not get (decoding, other pipelines, the network beside the boxes). How
-    many threads torch uses is kept per thread (OpenMP), and besides for threads to come: that is put back at once.
-    """
-
-    def __init__(self, name: str, threads: int = 1) -> None:
-        import torch
-
-        before = torch.get_num_threads()
-        self.count = min(threads, _MOST)
-        started = threading.Barrier(self.count)
-        self._pool = ThreadPoolExecutor(
-            self.count, f"{_OURS}{name}", torch.set_num_threads, (max(1, threads // self.count),)
-        )
-
-        def start(_: int) -> int:
-            started.wait()  # so that no thread starts for two
-            return int(torch.get_num_threads())  # a thread settles its number when it first asks
-
-        list(self._pool.map(start, range(self.count)))
-        torch.set_num_threads(before)
-
-    def submit(self, work: Callable[[T], R], given: T) -> Future[R]:
-        """Do ``work`` in one of them."""
-        return self._pool.submit(work, given)
-
-    def map(self, work: Callable[[T], R], parts: Iterable[T]) -> Iterator[R]:
-        """``work`` on all parts, answers in order."""
-        return self._pool.map(work, parts)
-
-    def close(self) -> None:
-        """End the threads."""
-        _end(self._pool)
 
 
 def xml_of(weights: Path) -> Path:
@@ -81,7 +37,7 @@ class Streams:
     """
 
     def __init__(self, compiled: Any, count: int) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix=f"{_OURS}openvino")
+        self._workers = Workers("openvino", count)
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(count):
             self._requests.put(compiled.create_infer_request())
@@ -130,8 +86,8 @@ class Streams:
 
     def map(self, work: Callable[[T], R], parts: Iterable[T]) -> Iterator[R]:
         """``work`` on all parts in the streams' threads, answers in order."""
-        return self._pool.map(work, parts)
+        return self._workers.map(work, parts)
 
     def close(self) -> None:
         """End the threads."""
-        _end(self._pool)
+        self._workers.close()

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+from videoannotator.discover.onnx import opened, refusals
+from videoannotator.discover.workers import Workers
 from videoannotator.errors import DeviceError, ModelError
 
 __all__ = ["Network"]
 
-_ERRORS_ONLY = 3
 _MOST = 8  # as many as there are frames in a batch of the pipeline
-_OURS = "videoannotator-model:"  # begins the names of threads that live as long as a model, not as long as a run
-_REFUSED = (state.InvalidProtobuf, state.InvalidGraph, state.InvalidArgument, state.Fail, state.NotImplemented)
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -35,16 +30,8 @@ class Network:
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
         if device != "cpu":
             raise DeviceError(f"person_tracking with the backend rtmlib runs on the processor, not on {device!r}")
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        self._count = max(1, min(threads, _MOST))
-        options.intra_op_num_threads = max(1, threads // self._count)
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except _REFUSED as error:
-            raise ModelError(f"{path} is no ONNX network that onnxruntime can run: {error}") from error
+        count = max(1, min(threads, _MOST))
+        self._session = opened(path, device=device, threads=max(1, threads // count))
         inputs = self._session.get_inputs()
         self.path = path
         shape: list[Any] = inputs[0].shape if len(inputs) == 1 else []
@@ -56,22 +43,22 @@ class Network:
         """Height and width of the input where the file fixes them."""
         if isinstance(shape[2], int) and isinstance(shape[3], int):
             self.size = (shape[2], shape[3])
-        self._pool = ThreadPoolExecutor(self._count, thread_name_prefix=f"{_OURS}rtm")
+        self._workers = Workers("rtm", count)
 
     def __call__(self, picture: NDArray[np.float32]) -> list[NDArray[Any]]:
         """The outputs for one picture, float32 ``(3, height, width)``, from any thread. Raises `ModelError`."""
         try:
             outputs: list[NDArray[Any]] = self._session.run(self.outputs, {self._input: picture[None]})
-        except _REFUSED as error:
+        except refusals() as error:
             raise ModelError(f"{self.path} does not take pictures of {picture.shape}: {error}") from error
         return outputs
 
     def map(self, work: Callable[[T], R], parts: Sequence[T]) -> list[R]:
         """``work`` on all parts, in threads of this network, answers in order."""
-        if self._count == 1 or len(parts) < 2:
+        if self._workers.count == 1 or len(parts) < 2:
             return [work(part) for part in parts]
-        return list(self._pool.map(work, parts))
+        return list(self._workers.map(work, parts))
 
     def close(self) -> None:
-        """End the threads. The last to let go of a network may be one of them, and none can wait for itself."""
-        self._pool.shutdown(wait=not threading.current_thread().name.startswith(_OURS))
+        """End the threads."""
+        self._workers.close()

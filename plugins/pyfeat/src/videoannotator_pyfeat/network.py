@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,12 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from videoannotator.discover.workers import TorchWorkers
 from videoannotator.errors import MissingDependencyError, ModelError
 
 __all__ = ["Network", "Readings"]
 
 _AT_ONCE = 32  # faces that are cut out and computed together; on the processor each in a pass of its own
-_OURS = "videoannotator-model:"  # begins the names of threads that live as long as a model, not as long as a run
 
 
 @attrs.frozen(eq=False)
@@ -71,7 +69,7 @@ class Network:
             raise ModelError(f"{path} is no multitask network of this Py-Feat: {error}") from error
         self.units = tuple(name.lower() for name in self._model.au_names)
         self.emotions = tuple(name.lower() for name in self._model.emotion_names)
-        self._pool = _one_thread_each(torch, threads) if self._device.type == "cpu" else None
+        self._workers = TorchWorkers("pyfeat", threads) if self._device.type == "cpu" else None
 
     def cut_out(self, picture: NDArray[np.uint8], boxes: NDArray[np.floating]) -> Any:
         """Faces as Py-Feat's ``Detectorv2`` cuts them out: a torch tensor, float32 (N, 3, 256, 256), 0..1.
@@ -100,9 +98,9 @@ class Network:
         return self._readings(outputs)
 
     def _computed(self, faces: Any) -> list[Any]:
-        if self._pool is None:
+        if self._workers is None:
             return [self._model(faces)]
-        return list(self._pool.map(self._model, faces.split(1)))
+        return list(self._workers.map(self._model, faces.split(1)))
 
     def _readings(self, outputs: list[Any]) -> Readings:
         def joined(name: str, width: int) -> NDArray[np.float32]:
@@ -123,24 +121,5 @@ class Network:
 
     def close(self) -> None:
         """End its threads."""
-        if self._pool is not None:
-            # the last to let go of a model may be one of them, and none can wait for itself
-            self._pool.shutdown(wait=not threading.current_thread().name.startswith(_OURS))
-
-
-def _one_thread_each(torch: Any, threads: int) -> ThreadPoolExecutor:
-    """Threads in which torch computes alone.
-
-    How many threads torch uses is kept per thread (OpenMP), and besides for threads to come: that is put back at once.
-    """
-    before = torch.get_num_threads()
-    started = threading.Barrier(threads)
-    pool = ThreadPoolExecutor(threads, f"{_OURS}pyfeat", torch.set_num_threads, (1,))
-
-    def start(_: int) -> int:
-        started.wait()  # so that no thread starts for two
-        return int(torch.get_num_threads())  # a thread settles its number when it first asks
-
-    list(pool.map(start, range(threads)))
-    torch.set_num_threads(before)
-    return pool
+        if self._workers is not None:
+            self._workers.close()
