@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 from videoannotator.draw.labels import Box, Room
 from videoannotator.draw.style import Color, font, ink_on
@@ -85,6 +87,26 @@ class Canvas:
         radius = max(0.75, self.measures.line * 1.1 * times) * self._finer
         x, y = x * self._finer, y * self._finer
         self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color, outline=(0, 0, 0))
+
+    def arrow(self, a: tuple[float, float], b: tuple[float, float], color: Color) -> None:
+        """A line from ``a`` with a head at ``b``; a dot where it has no length."""
+        along = np.subtract(b, a)
+        length = float(np.hypot(*along))
+        if length < 2 * self.measures.line:
+            self.dot(*b, color)
+            return
+        self.line(a, b, color)
+        back = along / length * min(5 * self.measures.line, 0.5 * length)
+        across = np.array((-back[1], back[0])) * 0.5
+        for side in (across, -across):
+            x, y = (np.array(b) - back + side).tolist()
+            self.line((x, y), b, color)
+
+    def specks(self, points: NDArray[np.floating], color: Color, radius: float) -> None:
+        """Many small dots without rims, (N, 2): the more of them there are, the less may each one cover."""
+        radius = max(0.5, radius) * self._finer
+        for x, y in (np.asarray(points, dtype=np.float64) * self._finer).tolist():
+            self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
 
     def label(self, text: str, color: Color, box: Box, *, below: bool = False) -> None:
         """A label for ``box``; where it goes is decided when all are known."""

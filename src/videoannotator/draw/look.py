@@ -16,10 +16,12 @@ HideWith = Literal["blur", "pixelate", "fill"]
 
 PARTS = (
     "boxes",
+    "masks",
     "skeletons",
     "faces",
     "landmarks",
     "pose",
+    "gaze",
     "labels",
     "expressions",
     "scores",
@@ -27,8 +29,9 @@ PARTS = (
     "lanes",
     "time",
 )
-"""What can be drawn: boxes of persons and things, their skeletons, boxes of faces, their landmarks, the axes of the
-head, names and numbers, the labels of expressions, scores, the number of the shot, the lanes under a film, the time."""
+"""What can be drawn: boxes of persons and things, the areas they cover, their skeletons, boxes of faces, their
+landmarks, the axes of the head, where the eyes look, names and numbers, the labels of expressions, scores, the number
+of the shot, the lanes under a film, the time."""
 
 _UNLESS_TOLD = tuple(part for part in PARTS if part not in ("expressions", "scores"))
 

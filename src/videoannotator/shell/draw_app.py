@@ -63,8 +63,8 @@ def draw(
     pipelines
         Draw only these, separated by commas.
     show
-        What is drawn, separated by commas: boxes, skeletons, faces, landmarks, pose, labels, expressions,
-        scores, shots, lanes, time. Without this option: all but expressions and scores.
+        What is drawn, separated by commas: boxes, masks, skeletons, faces, landmarks, pose, gaze, labels,
+        expressions, scores, shots, lanes, time. Without this option: all but expressions and scores.
     hide
         Make faces (and heads), persons, or the whole picture unrecognisable. It hides what was found: look at the video
         before you pass it on.
