@@ -41,7 +41,7 @@ def videoannotator_pipelines():
         spec("listens", "Listens", needs=(va.Audio(),)),
         spec("needs_model", "Grey", config=config, models=(model(),)),
         spec("gated", "Grey", config=config, models=(model(gated=True),)),
-        spec("hubbed", "Grey", config="shell_dummies.pipelines:Hubbed", models=(
+        spec("hubbed", "Asks", config="shell_dummies.pipelines:Hubbed", models=(
             model(name="net", source="hub:lab/net@v1", files=("*.json", "*.bin"), size=None),
             model(name="closed", source="hub:lab/closed@v1", licence="CC-BY-NC-4.0", gated=True),
         )),
@@ -69,6 +69,10 @@ class Grey(va.Pipeline):
     def process(self, batch):
         scale = getattr(self.config, "scale", 1.0)
         return va.Table.of(va.Signal, time=batch.time, name="grey", value=batch.pixels.mean(axis=(1, 2)) * scale)
+
+class Asks(Grey):
+    def setup(self):
+        self.context.model(self.config.weights)
 
 class Fails(va.Pipeline):
     def process(self, batch):

@@ -76,6 +76,29 @@ def test_what_cannot_be_fetched_is_said_and_the_rest_is_fetched(models: Command)
     assert "small.onnx could not be fetched from https://models.invalid/small.onnx" in done.stderr
 
 
+def test_annotating_fetches_first_and_says_so(command: Command, server: Hub, clip: Path, tmp_path: Path) -> None:
+    told = {"HF_ENDPOINT": server.address, "HF_HOME": str(tmp_path / "huggingface"), "HF_TOKEN": ""}
+    arguments = ("annotate", clip, "--pipelines", "hubbed", "--out", tmp_path / "out")
+    done = command(*arguments, **told)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    began = next(n for n, line in enumerate(lines) if line.startswith("fetching net (Apache-2.0, from hub:lab/net@v1)"))
+    assert "net: 0.0 MB, no hash is declared, SHA-256" in lines[began + 1]
+    assert "hubbed.signals" in "".join(lines[began + 2 :]), "before the run, not in the middle of its bar"
+    assert "\x1b" not in done.stderr, "no bar where nobody watches"
+    again = command(*arguments, **told)
+    assert "fetching" not in again.stderr
+
+
+def test_annotating_says_once_what_cannot_be_fetched(command: Command, clip: Path, tmp_path: Path) -> None:
+    with hub({}, frozenset()) as server:
+        told = {"HF_ENDPOINT": server.address, "HF_HOME": str(tmp_path / "huggingface"), "HF_TOKEN": ""}
+        done = command("annotate", clip, "--pipelines", "hubbed,grey", "--out", tmp_path / "out", **told)
+    assert done.returncode == 1
+    assert done.stderr.count("net could not be fetched from hub:lab/net@v1") == 1
+    assert "grey.signals: " in done.stderr
+
+
 def test_the_list_as_json(models: Command) -> None:
     told = {(one["pipeline"], one["name"]): one for one in json.loads(models("list", "--json").stdout)}
     assert set(told) == {(p, "small.onnx") for p in ("needs_model", "gated")} | {

@@ -110,6 +110,13 @@ def test_pip_and_venv_do_where_there_is_no_uv(folder: Path, monkeypatch: pytest.
     assert done.returncode == 0, "this one was made by venv"
 
 
+@pytest.mark.parametrize(("asked", "hint"), [("motion", ""), ("face_landmark", " (did you mean 'face_landmarks'?)")])
+def test_a_name_that_is_right_is_not_called_misspelt(asked: str, hint: str) -> None:
+    with pytest.raises(PluginInstallError) as refused:
+        installing._run(["false"], Wanted(asked, asked, (asked,), asked))
+    assert str(refused.value).startswith(f"{asked} could not be installed{hint}: false ended with exit status 1")
+
+
 def test_what_needs_another_python_is_given_it_by_uv(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     want = Wanted("old", "old", ("old",), "old", python="3.1")

@@ -209,7 +209,7 @@ def _run(command: Sequence[str], want: Wanted) -> None:
         check=False,
     )
     if done.returncode:
-        hint = nearest(want.asked, SHIPPED)
+        hint = "" if what_to_install(want.asked) is not None else nearest(want.asked, SHIPPED)
         raise PluginInstallError(
             f"{want.asked} could not be installed{hint}: {' '.join(command)} ended with exit status "
             f"{done.returncode}:\n{last_lines(done.stdout)}"

@@ -25,6 +25,7 @@ from videoannotator.shell.progress import watching
 from videoannotator.shell.request import Request
 from videoannotator.shell.settings import comma_list
 from videoannotator.shell.speaking import give, say
+from videoannotator.shell.weights import fetch_for
 
 if TYPE_CHECKING:
     from videoannotator.run.annotator import Annotator
@@ -63,11 +64,14 @@ def annotate_files(
     places = folders(_existing(videos), out)
     choice = request.choose(found)
     worst = Exit.WELL
+    tried: set[str] = set()
     with request.annotator(choice) as annotator:
         _make_folder(out)
         for number, (file, folder) in enumerate(places.items(), start=1):
             say(f"{file}" if len(places) == 1 else f"[{number}/{len(places)}] {file}")
             try:
+                if choice.fetched:
+                    fetch_for(annotator.plan(file, start=request.start, end=request.end), tried)
                 done = _annotate(annotator, file, request, folder, chosen_formats, sheet=sheet, video=video)
                 worst = max(worst, done)
             except _CONCERNS_ALL:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -28,7 +29,10 @@ from videoannotator.shell.choosing import describe_model
 from videoannotator.shell.main import Exit
 from videoannotator.shell.speaking import give, say
 
-__all__ = ["fetch_models", "list_models", "print_path", "used_by_default"]
+if TYPE_CHECKING:
+    from videoannotator.run.plan import Plan
+
+__all__ = ["fetch_for", "fetch_models", "list_models", "print_path", "used_by_default"]
 
 _RESTRICTED = re.compile(r"non[- ]?commercial|\bNC\b|research", re.IGNORECASE)
 
@@ -123,6 +127,21 @@ def fetch_models(names: Sequence[str], *, every: bool) -> int:
             say(error)
             failed = True
     return Exit.FAILED if failed else Exit.WELL
+
+
+def fetch_for(plan: Plan, tried: set[str]) -> None:
+    """Fetch what the pipelines that are to run lack, as `fetch_models` does: before a run shows how far it is.
+
+    ``tried``: names of models, which grows; these are left to the run. What cannot be had is left to it, too: there it
+    is a failure of the pipelines that need it, with the reason, and the others go on.
+    """
+    for planned in plan.todo:
+        absent = {model.name for model in planned.models if not model.present}
+        for one in _declared([planned.entry]):
+            if one.spec.name in absent - tried and not one.present and one.store.may_fetch(one.spec):
+                tried.add(one.spec.name)
+                with contextlib.suppress(ModelError, MissingDependencyError):
+                    _fetch(one)
 
 
 def _fetch(one: Declared) -> str:
