@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from videoannotator.discover.onnx import opened, providers_of, refusals
+from videoannotator.discover.onnx import opened, providers_of, refusals, send_nothing
 from videoannotator.errors import DeviceError, MissingDependencyError, ModelError
 
 
@@ -70,3 +71,26 @@ def test_importing_the_helpers_imports_no_framework() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_nothing_is_kept_to_know_this_machine_by(doubling: bytes, tmp_path: Path) -> None:
+    """The number of the machine is written in the same step that sets up the sending of events."""
+    (tmp_path / "doubling.onnx").write_bytes(doubling)
+    code = (
+        "import sys; from pathlib import Path; from videoannotator.discover.onnx import opened\n"
+        "opened(Path(sys.argv[1]), device='cpu', threads=1)"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    outside = ("ORT_", "XDG_", "CI", "GITHUB_", "TF_BUILD")  # some of them would keep it silent anyway
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
+    command = [sys.executable, "-c", code, str(tmp_path / "doubling.onnx")]
+    subprocess.run(command, env={**variables, "HOME": str(home)}, check=True)
+    assert list(home.rglob("*")) == []
+
+
+def test_the_users_own_word_on_telemetry_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    monkeypatch.delenv("ORT_TELEMETRY_DISABLED", raising=False)
+    send_nothing()
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "0"

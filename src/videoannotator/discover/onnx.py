@@ -1,16 +1,19 @@
 """Networks in ONNX files, opened on onnxruntime: the same for every plugin that has one.
 
-onnxruntime is imported when a network is opened; it is no dependency of the library.
+onnxruntime is imported when a network is opened; it is no dependency of the library. As its makers build it, it sends
+them events from 1.29 on, also on Linux and macOS, and keeps a number of this machine in the user's cache folder. Here
+it does neither.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from videoannotator.errors import DeviceError, MissingDependencyError, ModelError
 
-__all__ = ["opened", "providers_of", "refusals"]
+__all__ = ["opened", "providers_of", "refusals", "send_nothing"]
 
 _ERRORS_ONLY = 3
 _REFUSALS = (
@@ -24,7 +27,19 @@ _REFUSALS = (
 )
 
 
+def send_nothing() -> None:
+    """Keep onnxruntime, wherever it is used in this process from now on, from reporting to its makers.
+
+    By the variable that it reads when it first makes a session, for the process's life; the call
+    ``disable_telemetry_events`` comes too late for the first event and for the number of the machine
+    (https://github.com/microsoft/onnxruntime/pull/29843). Who has set the variable is left alone.
+    """
+    for name in ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"):  # it was renamed
+        os.environ.setdefault(name, "1")
+
+
 def _onnxruntime() -> Any:
+    send_nothing()
     try:
         import onnxruntime
     except ImportError as error:

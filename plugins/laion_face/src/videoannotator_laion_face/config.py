@@ -23,7 +23,7 @@ class LaionFaceConfig:
         default="siglip2-so400m-patch16-384",
         metadata={
             "help": "what sees the pictures: a declared model name, or the path of a folder as transformers saves one. "
-            "The heads were trained on the default"
+            "Heads take the embeddings of the encoder they were trained with, of LAION's the default"
         },
     )
     heads: tuple[str, ...] | None = attrs.field(
@@ -32,7 +32,10 @@ class LaionFaceConfig:
     )
     normalize: bool = attrs.field(
         default=True,
-        metadata={"help": "give the heads the embedding at unit length; false: as SigLIP 2 gives it. See the README"},
+        metadata={
+            "help": "give the heads the embedding at unit length; false: as SigLIP 2 gives it. Which of the two they "
+            "were trained on is not verified: see the README"
+        },
     )
     neutral: str | None = attrs.field(
         default=None,

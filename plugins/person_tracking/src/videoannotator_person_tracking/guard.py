@@ -4,7 +4,8 @@ What it does of its own accord, in 8.4: importing it looks up a host name, sets 
 OpenCV's threads off, changes print options and warning filters, replaces ``torch.save``; loading weights may run
 pip, and unpickles whatever a ``.pt`` file holds; its logger writes to standard output. (Its usage events, hub and
 update checks hang on its ``Model`` and ``Predictor`` classes, which this plugin never touches.) OpenVINO reports its
-first import to Google Analytics, from a fork of the process, unless the user has opted out.
+first import to Google Analytics, from a fork of the process, unless the user has opted out; onnxruntime reports to
+Microsoft.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from videoannotator.discover.onnx import send_nothing
 from videoannotator.errors import MissingDependencyError
 
 __all__ = ["loading", "quiet"]
@@ -81,6 +83,7 @@ def loading(*, trust: bool = False) -> Iterator[None]:
 
     Raises `MissingDependencyError` when ultralytics, or what it needs to load and track, cannot be imported.
     """
+    send_nothing()
     with _loading, quiet(), _as_it_was(), _no_telemetry():
         try:
             checks = importlib.import_module("ultralytics.utils.checks")
