@@ -53,3 +53,20 @@ def test_elsewhere_the_command_names_the_distribution(monkeypatch: pytest.Monkey
     assert known.how_to_install("person_tracking", "ultralytics") == known.how_to_install("person_tracking")
     assert known.how_to_install("no_such_thing") is None
     assert known.how_to_install("person_tracking", "no_such_thing") is None
+
+
+def test_every_distribution_is_an_extra_and_the_groups_are_permissive() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = {requirement for requirements in extras.values() for requirement in requirements}
+    assert set(known.distributions().values()) <= named
+    for group in ("light", "vision"):
+        (members,) = (r.partition("[")[2].removesuffix("]").split(",") for r in extras[group])
+        assert set(members) <= set(extras)
+        brought = {r for member in members for r in extras[member] if r.startswith("videoannotator-")}
+        assert brought, "a group without plugins"
+        for folder, distribution in known.distributions().items():
+            if distribution in brought:
+                licence = tomllib.loads((ROOT / "plugins" / folder / "pyproject.toml").read_text())["project"][
+                    "license"
+                ]
+                assert licence == "MIT", f"{group} brings {distribution}, whose licence is {licence}"

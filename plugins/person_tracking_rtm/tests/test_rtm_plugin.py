@@ -173,7 +173,7 @@ def test_what_cannot_work_is_refused_in_words(tmp_path: Path, networks: Path, co
         family_of(None, "end2end.onnx")
     junk = tmp_path / "junk.onnx"
     junk.write_bytes(b"no network")
-    with pytest.raises(ModelError, match="is no ONNX network"):
+    with pytest.raises(ModelError, match=r"onnxruntime cannot open .*junk.onnx"):
         Network(junk)
     with pytest.raises(DeviceError, match="runs on the processor"):
         Network(networks / "pose.onnx", device="cuda:0")
