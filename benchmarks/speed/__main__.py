@@ -12,8 +12,9 @@ from benchmarks.speed import rounds, single
 from benchmarks.speed.comparing import DifferenceError
 from benchmarks.speed.material import ASSETS, BUILD, material
 from benchmarks.speed.report import Section, machine, write
+from benchmarks.speed.vision import vision
 
-ALONE = ("overhead", "cached", "growth")
+ALONE = ("overhead", "cached", "vision", "growth")
 EVERY = (*rounds.BENCHMARKS, *ALONE)
 
 
@@ -60,6 +61,8 @@ def _benchmarks(chosen: argparse.Namespace) -> list[Callable[[], list[Section]]]
             return rounds.sections(whole, rounds.measure(whole, video.path, video.frames, weights, chosen.repeats))
 
         todo.append(whole_runs)
+    if "vision" in chosen.only:
+        todo.append(lambda: [vision(video.path, chosen.repeats)])
     if "growth" in chosen.only:
         lengths = single.LENGTHS[:-1] if chosen.quick else single.LENGTHS
         todo.append(lambda: [single.growth(video, weights, lengths)])

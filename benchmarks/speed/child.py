@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from benchmarks.speed.comparing import Found
 from benchmarks.speed.idle import catalog_of
+from benchmarks.speed.networks import alone, forwards, together
 from benchmarks.speed.processes import peak
 from benchmarks.speed.threads import Threads
 
@@ -151,7 +152,14 @@ def again(video: str, repeats: int, persons: int, keypoints: bool) -> Told:
     return {"wall": wall, "cpu": cpu, "rows": rows, "all": time.perf_counter() - began, "peak": peak()}
 
 
-JOBS: Mapping[str, Callable[..., Told]] = {"annotate": annotate, "overhead": overhead, "again": again}
+JOBS: Mapping[str, Callable[..., Told]] = {
+    "annotate": annotate,
+    "overhead": overhead,
+    "again": again,
+    "together": together,
+    "alone": alone,
+    "forwards": forwards,
+}
 
 
 def main(name: str, arguments: str, target: str) -> None:

@@ -64,7 +64,7 @@ class CenterFace:
         size = -(-width // _MULTIPLE) * _MULTIPLE, -(-height // _MULTIPLE) * _MULTIPLE
         # float32 of 0..255: the network does the rest of the normalisation itself
         batch = cv2.dnn.blobFromImages(list(pictures), size=size, swapRB=False, crop=False)
-        maps = self._session.run(list(_OUTPUTS), _INPUT, batch)
+        maps = self.maps(batch)
         scale: NDArray[np.float32] = np.array([size[0] / width, size[1] / height], dtype=np.float32)
         twice = np.concatenate([scale, scale])
         found = []
@@ -72,3 +72,7 @@ class CenterFace:
             faces = decode(heatmap[0], sizes, offset, landmarks, threshold=threshold, overlap=overlap)
             found.append(Faces(faces.boxes / twice, faces.scores, faces.landmarks / scale))
         return found
+
+    def maps(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """What the network gives for pictures, float32 (N, 3, height, width): heatmap, scale, offset, landmarks."""
+        return self._session.run(list(_OUTPUTS), _INPUT, batch)
