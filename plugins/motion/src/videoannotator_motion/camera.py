@@ -127,13 +127,24 @@ class Compensated:
     """What is left of the change between two pictures.
 
     ``change``: float32 (height, width), grey levels, motion and light taken out. ``moved``: the light left in.
-    ``valid``: bool, where both pictures show something. ``light``: mean grey levels that the light gave or took.
+    ``valid``: bool, where both pictures show something; None where they do everywhere. ``light``: mean grey levels
+    that the light gave or took.
     """
 
     change: NDArray[np.float32]
     moved: NDArray[np.float32]
-    valid: NDArray[np.bool_]
+    valid: NDArray[np.bool_] | None
     light: float
+
+    @property
+    def mean(self) -> float:
+        """Mean change of the grey level with the light left in, 0..255."""
+        return float(np.abs(_shown(self.moved, self.valid)).mean())
+
+
+def _shown(values: NDArray[np.float32], valid: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """The values where ``valid``, everywhere when None: float32 (N,)."""
+    return values.reshape(-1) if valid is None else values[valid]
 
 
 def compensate(before: Gray, after: Gray, motion: Similarity, threshold: float) -> Compensated | None:
@@ -143,34 +154,35 @@ def compensate(before: Gray, after: Gray, motion: Similarity, threshold: float) 
     """
     height, width = after.shape
     base = before.astype(np.float32)
-    valid = np.ones(after.shape, dtype=bool)
+    valid = None
     if not motion.still(width, height):
         size, flags = (width, height), {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REPLICATE}
         base = np.clip(cv2.warpAffine(base, motion.matrix, size, **flags), 0, 255)
         inside = cv2.warpAffine(np.full(before.shape, 255, np.uint8), motion.matrix, size, flags=cv2.INTER_LINEAR)
         valid = inside == 255
-    if not valid.any():
-        return None
+        if not valid.any():
+            return None
     now = after.astype(np.float32)
     moved = now - base
-    gain, offset = _light(base[valid], now[valid], threshold)
+    places = np.arange(base.size) if valid is None else np.flatnonzero(valid)
+    some = places[:: max(1, len(places) // 4_000)]
+    gain, offset = _light(base.reshape(-1)[some], now.reshape(-1)[some], threshold)
     lit = np.clip(gain * base + offset, 0, 255)
-    return Compensated(now - lit, moved, valid, float((lit - base)[valid].mean()))
+    return Compensated(now - lit, moved, valid, float(_shown(lit - base, valid).mean()))
 
 
 def _light(base: NDArray[np.float32], now: NDArray[np.float32], threshold: float) -> tuple[float, float]:
-    """Gain and offset of the light: a line through the grey levels of what did not move, most of the picture.
+    """Gain and offset of the light: a line through the grey levels of what did not move, most of some pixels.
 
     Begins with the median change and fits twice, each time without what lies off the line: things that moved.
     """
-    step = max(1, len(base) // 4_000)
-    x, y = base[::step].astype(np.float64), now[::step].astype(np.float64)
-    gain, offset = 1.0, float(np.median(y - x))
+    x, y = base.astype(np.float64), now.astype(np.float64)
+    gain, offset = 1.0, _median(y - x)
     # what is clipped says nothing of the light
     usable = (x > 1) & (x < 254) & (y > 1) & (y < 254)
     for _ in range(2):
         off = np.abs(y - gain * x - offset)
-        near = usable & (off <= max(threshold, 3 * float(np.median(off))))
+        near = usable & (off <= max(threshold, 3 * _median(off)))
         if near.sum() < max(16, len(x) // 4):
             return gain, offset
         base_mean, now_mean = float(x[near].mean()), float(y[near].mean())
@@ -180,3 +192,12 @@ def _light(base: NDArray[np.float32], now: NDArray[np.float32], threshold: float
         gain = float(((x[near] - base_mean) * (y[near] - now_mean)).mean()) / spread
         offset = now_mean - gain * base_mean
     return gain, offset
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """NumPy's median, without its search for NaN."""
+    middle = len(values) // 2
+    if len(values) % 2:
+        return float(np.partition(values, middle)[middle])
+    low, high = np.partition(values, (middle - 1, middle))[middle - 1 : middle + 1].tolist()
+    return float((low + high) / 2)

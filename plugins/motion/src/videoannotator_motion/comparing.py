@@ -39,7 +39,7 @@ class Change:
         """Mean change of the grey level, 0..255, the motion of the camera taken out where it is known."""
         if self.compensated is None:
             return float(np.abs(self.difference).mean())
-        return float(np.abs(self.compensated.moved[self.compensated.valid]).mean())
+        return self.compensated.mean
 
     def raw(self, places: Places, threshold: float) -> Shares:
         """Everything that changed."""
