@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from videoannotator.errors import DeviceError, ModelError
 from videoannotator_face_analysis.anchored import RetinaFace, Scrfd, padded
-from videoannotator_face_analysis.centerface import CenterFace
+from videoannotator_face_analysis.centerface import CenterFace, planes
 from videoannotator_face_analysis.decoding import Faces, anchors, decode_retinaface, decode_scrfd, points
 from videoannotator_face_analysis.detectors import detected, detector_of
 from videoannotator_face_analysis.yunet import YuNet
@@ -121,6 +121,15 @@ def test_pictures_of_a_batch_are_seen_alone(astronaut: NDArray[np.uint8], tmp_pa
             (alone,) = made(picture[None], threshold=0.7, overlap=0.4)
             np.testing.assert_allclose(faces.boxes, alone.boxes, atol=1e-3)
             np.testing.assert_allclose(faces.landmarks, alone.landmarks, atol=1e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 150), st.integers(1, 150), st.integers(0, 2**32 - 1))
+def test_planes_are_what_opencv_makes(number: int, height: int, width: int, seed: int) -> None:
+    pictures = np.random.default_rng(seed).integers(0, 256, (number, height, width, 3), dtype=np.uint8)
+    size = -(-width // 32) * 32, -(-height // 32) * 32
+    theirs = cv2.dnn.blobFromImages(list(pictures), size=size, swapRB=False, crop=False)
+    np.testing.assert_array_equal(planes(pictures, size), theirs)
 
 
 def test_threads_and_company_change_no_bit(weights: Path, astronaut: NDArray[np.uint8]) -> None:
