@@ -10,11 +10,12 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
-from benchmarks.speed import peers
+from benchmarks.speed import networks, peers, vision
 from benchmarks.speed.child import found_of
 from benchmarks.speed.comparing import TEXT, DifferenceError, Found, Tolerance, average_precision, compare
 from benchmarks.speed.idle import catalog_of
 from benchmarks.speed.material import RATE, Material, longer, material
+from benchmarks.speed.networks import NEEDED, NETWORKS
 from benchmarks.speed.processes import Cost, Ran
 from benchmarks.speed.report import Figure, Section, machine, write
 from benchmarks.speed.single import _bend, _check
@@ -175,6 +176,66 @@ def test_a_longer_one_that_lacks_a_cut_is_seen() -> None:
         _check(long, ran([4.0, 8.0, 10.0, 14.0, 18.0, 20.0, 24.0], 30.0), first)
     with pytest.raises(DifferenceError, match="has looked at 29"):
         _check(long, ran([4.0, 8.0, 10.0, 14.0, 18.0, 20.0, 24.0, 28.0], 29.0), first)
+
+
+def _side(wall: float, cpu: float, **told: Any) -> Ran:
+    return Ran(Cost(wall, cpu), {"wall": wall, "cpu": cpu, "peak": 1, **told})
+
+
+def test_one_run_is_judged_by_all_its_networks_together() -> None:
+    about: dict[str, Any] = {
+        "counts": {"person_tracking": 9, "face_analysis": 3, "person_identity": 2},
+        "seconds": dict.fromkeys(NEEDED, 1.0),
+        "lent": dict.fromkeys(NEEDED, 2),
+        "rows": dict.fromkeys(NEEDED, 5),
+        "threads": {"videoannotator:motion": 3.0},
+    }
+    runs = {"one run": [_side(15.0, 26.0, **about), _side(12.0, 24.0, **about), _side(11.0, 26.0, **about)]}
+    runs |= {
+        name: [_side(wall, 2 * wall) for _ in range(3)] for name, wall in zip(NETWORKS, (6.0, 3.0, 1.0), strict=True)
+    }
+    section = vision._section(runs)
+    (figure,) = section.figures
+    assert figure.values == pytest.approx((1.5, 1.2, 1.1))
+    assert figure.met
+    assert "processor: 1.30 (1.20 to 1.30)" in section.notes[0]
+    late = {**runs, "one run": [_side(20.0, 26.0, **about)] * 3}
+    assert "videoannotator:motion 3.0" in str(vision._section(late)), "a missed goal says where the time goes"
+
+
+def test_a_pipeline_that_finds_something_else_alone_is_seen() -> None:
+    whole = Ran(Cost(1, 1), {"failures": []})
+    vision._check(whole, Ran(Cost(1, 1), {"differences": []}))
+    with pytest.raises(DifferenceError, match="motion"):
+        vision._check(whole, Ran(Cost(1, 1), {"differences": ["motion.energy: 5 and 6 rows"]}))
+    with pytest.raises(DifferenceError, match="something failed"):
+        vision._check(Ran(Cost(1, 1), {"failures": ["no"]}), Ran(Cost(1, 1), {"differences": []}))
+
+
+@pytest.mark.slow
+def test_networks_are_shown_alone_what_they_were_shown_together(assets: Path, tmp_path: Path) -> None:
+    short = material(0.15, SMALL, tmp_path)
+    models = assets / "models"
+    weights = {
+        "person_tracking": str(models / "yolov8n-pose_int8_openvino_model"),
+        "face_analysis": "",
+        "person_identity": str(models / "osnet_x0_25_msmt17.onnx"),
+    }
+    config = {name: {"weights": file} for name, file in weights.items() if file}
+    told = networks.together(str(short.path), config, str(tmp_path))
+    assert told["failures"] == []
+    assert told["counts"]["person_tracking"] == short.frames
+    assert told["counts"]["face_analysis"] == short.frames // 5
+    assert told["counts"]["person_identity"] > 0
+    single = networks.alone(str(short.path), config, str(tmp_path))
+    assert single["differences"] == []
+    assert single["seconds"].keys() == NEEDED.keys()
+    with np.load(tmp_path / "inputs.npz") as kept:
+        assert {name: kept[name].shape[1:3] for name in kept} == dict.fromkeys(NETWORKS, (1, 3))
+    for name in NETWORKS:
+        ran = networks.forwards(name, weights[name], str(tmp_path / "inputs.npz"), 3, 2)
+        assert ran["wall"] > 0
+        assert ran["cpu"] > 0
 
 
 def test_costs_add_up() -> None:
