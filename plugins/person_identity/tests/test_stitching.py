@@ -6,12 +6,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from videoannotator_person_identity.filling import filled
 from videoannotator_person_identity.likeness import Gauge, Looks, Space, measured, shrunk
 from videoannotator_person_identity.tracks import overlaps
 
@@ -229,3 +231,57 @@ def test_the_one_nearer_to_the_camera_hides_the_other() -> None:
     hidden, met = overlaps(frame, box)
     np.testing.assert_allclose(hidden, [5 * 15 / 200, 0, 0])
     np.testing.assert_allclose(met, [5 * 15 / 200, 5 * 15 / 200, 0])
+
+
+# absences filled in ---------------------------------------------------------------------------------------------------
+
+
+def _filled(made: Any, most: float, cuts: tuple[float, ...] = (), rate: float = 10.0) -> Any:
+    whose = made.persons(made.solved(cuts=cuts))
+    times = np.arange(400) / rate
+    return filled(made.tracks, whose, first=5, times=times, cuts=cuts, most=most)
+
+
+def test_a_person_is_filled_in_from_one_track_to_the_next(make_scene: Make, walk: Any) -> None:
+    walks = [
+        walk(1, 0, (0, 41), ((200, 360), (360, 360))),
+        walk(2, 0, (48, 90), ((392, 360), (556, 360))),
+        walk(3, 1, (0, 90), ((900, 360), (900, 400))),
+    ]
+    made = make_scene(walks)
+    rows = _filled(made, 1.0)
+    assert rows.frame.tolist() == list(range(41, 48))
+    assert len(np.unique(rows.person)) == 1
+    np.testing.assert_allclose((rows.x1 + rows.x2) / 2, 360 + 4 * np.arange(1, 8), atol=0.01)
+    np.testing.assert_allclose(rows.time, rows.frame / 10)
+    assert len(_filled(made, 0.5)) == 0  # longer away than that
+    assert len(_filled(made, 1.0, cuts=(4.3,))) == 0  # another shot
+
+
+def test_where_every_third_frame_is_looked_at_every_third_is_filled_in(make_scene: Make, walk: Any) -> None:
+    made = make_scene([walk(1, 0, (0, 30), ((200, 360), (260, 360))), walk(2, 0, (34, 60), ((268, 360), (320, 360)))])
+    tracks = attrs.evolve(made.tracks, frame=made.tracks.frame * 3)
+    rows = filled(tracks, np.zeros(len(tracks), dtype=int), first=1, times=np.arange(200) / 30, cuts=(), most=1.0)
+    assert rows.frame.tolist() == [90, 93, 96, 99]
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_filled_rows_lie_between_and_never_where_somebody_is_seen(
+    make_scene: Make, walk: Any, data: st.DataObject
+) -> None:
+    walks = []
+    for track in range(data.draw(st.integers(1, 5))):
+        start = data.draw(st.integers(0, 40))
+        place = st.tuples(st.floats(100, 1100), st.floats(120, 600))
+        length = data.draw(st.integers(1, 30))
+        way = data.draw(place), data.draw(place)
+        walks.append(walk(track + 1, data.draw(st.integers(0, 2)), (start, start + length), way))
+    made = make_scene(walks)
+    whose = made.persons(made.solved()) + 5
+    rows = _filled(made, data.draw(st.sampled_from([0.3, 1.0, 3.0])))
+    seen = set(zip(made.tracks.frame.tolist(), whose.tolist(), strict=True))
+    for row in rows:
+        assert (row.frame, row.person) not in seen
+        mine = made.tracks.frame[whose == row.person]
+        assert mine.min() < row.frame < mine.max()

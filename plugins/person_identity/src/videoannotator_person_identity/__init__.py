@@ -8,14 +8,19 @@ import videoannotator as va
 
 if TYPE_CHECKING:
     from videoannotator_person_identity.gallery import Gallery, enrol, enrol_pictures
+    from videoannotator_person_identity.whole import by_person
 
-__all__ = ["Gallery", "enrol", "enrol_pictures", "videoannotator_pipelines"]
+__all__ = ["Gallery", "by_person", "enrol", "enrol_pictures", "videoannotator_pipelines"]
 
 _ROWS = "videoannotator_person_identity.rows"
 
 
 def __getattr__(name: str) -> Any:
-    """`Gallery`, `enrol` and `enrol_pictures`, imported when they are asked for."""
+    """`Gallery`, `enrol`, `enrol_pictures` and `by_person`, imported when they are asked for."""
+    if name == "by_person":
+        from videoannotator_person_identity.whole import by_person
+
+        return by_person
     if name in ("Gallery", "enrol", "enrol_pictures"):
         from videoannotator_person_identity import gallery
 
@@ -41,6 +46,7 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
                 "persons": f"{_ROWS}:Person",
                 "links": f"{_ROWS}:Link",
                 "faces": f"{_ROWS}:FaceLink",
+                "filled": f"{_ROWS}:Filled",
                 "looks": f"{_ROWS}:Looks",
             },
             pipeline="videoannotator_person_identity.pipeline:PersonIdentity",

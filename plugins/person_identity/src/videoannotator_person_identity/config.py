@@ -65,6 +65,13 @@ class PersonIdentityConfig:
             "tracking benchmarks (MOTChallenge), whose ids mean one visit"
         },
     )
+    fill: Annotated[float, Range(gt=0), Unit("s")] | None = attrs.field(
+        default=None,
+        metadata={
+            "help": "a person's absences up to so long within a shot are filled in between the boxes before and after, "
+            "also where another track goes on: rows of the output 'filled'; unset: none"
+        },
+    )
     face_threshold: Annotated[float, Range(ge=-1, le=1)] = attrs.field(
         default=0.363,
         metadata={

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from videoannotator import FrameBatch, Pipeline, Table
 from videoannotator.errors import PlanError
 from videoannotator_person_identity.appearance import Appearance
 from videoannotator_person_identity.config import PersonIdentityConfig
 from videoannotator_person_identity.faces import Placed, keypoints_of, placed
+from videoannotator_person_identity.filling import filled
 from videoannotator_person_identity.gallery import Gallery
 from videoannotator_person_identity.gathering import Gathering
 from videoannotator_person_identity.likeness import Looks
+from videoannotator_person_identity.rows import Filled
 from videoannotator_person_identity.solving import Limits, Seen, Solved, solved
 from videoannotator_person_identity.telling import Telling
 from videoannotator_person_identity.tracks import Tracks, tracks_of
 
 __all__ = ["PersonIdentity"]
+
+_ALGEBRA = threading.Lock()  # the number of its threads is the process's: two who set it at once would not restore it
 
 
 class PersonIdentity(Pipeline[PersonIdentityConfig]):
@@ -77,7 +83,9 @@ class PersonIdentity(Pipeline[PersonIdentityConfig]):
         kinds = [kind for kind in (self._appearance(tracks), self._faces(tracks, in_heads)) if kind is not None]
         chance = min(max(config.link, 1e-6), 1 - 1e-6)
         limits = Limits(float(np.log(chance / (1 - chance))), config.speed, config.reentry == "new")
-        found = solved(tracks, kinds, cuts=self._cuts(), size=self._size(), limits=limits)
+        # the matrices are small: on all cores linear algebra would take ten times as long, and from everybody else
+        with _ALGEBRA, threadpool_limits(limits=1, user_api="blas"):
+            found = solved(tracks, kinds, cuts=self._cuts(), size=self._size(), limits=limits)
         self._say(found)
         telling = Telling(config, tracks, found, kinds, self._models(kinds), self._gallery, first=self._given + 1)
         self._given += len(found.persons)
@@ -85,6 +93,7 @@ class PersonIdentity(Pipeline[PersonIdentityConfig]):
             "persons": telling.persons(keypoints),
             "links": telling.links(),
             "faces": telling.faces(None if faces is None else faces.tables["faces"], in_heads),
+            "filled": self._filled(tracks, telling),
             "looks": telling.looks(),
         }
 
@@ -152,6 +161,19 @@ class PersonIdentity(Pipeline[PersonIdentityConfig]):
         at = np.array(rows, dtype=np.intp)
         looks = Looks(np.array(vectors, dtype=np.float64), np.ones(len(at)), tracks.time[at], tracks.track[at])
         return Seen("face", looks, at, self.config.face_threshold)
+
+    def _filled(self, tracks: Tracks, telling: Telling) -> Table[Filled]:
+        video = self.context.media.video
+        if self.config.fill is None or video is None:
+            return Table.empty(Filled)
+        return filled(
+            tracks,
+            telling.whose,
+            first=telling.first,
+            times=video.clock.times,
+            cuts=self._cuts(),
+            most=self.config.fill,
+        )
 
     def _models(self, kinds: list[Seen]) -> dict[str, str]:
         """SHA-256 of the weights by kind of looks; whose face embeddings are, only face_analysis knows."""

@@ -11,7 +11,7 @@ from videoannotator import Dtype, Range, Unit, row
 from videoannotator.data.columns import ArrayOf, Ascending
 from videoannotator.data.rows import FrameIndex, Pixels, Score, Seconds
 
-__all__ = ["FaceLink", "Link", "Looks", "Person"]
+__all__ = ["FaceLink", "Filled", "Link", "Looks", "Person"]
 
 Likeness = Annotated[float, Dtype("float32"), Range(ge=-1.001, le=1.001)]
 
@@ -66,6 +66,24 @@ class Link:
     face: Likeness | None = None
     motion: float | None = None
     __rules__: ClassVar = (Ascending("start", "end"), Ascending("start_frame", "end_frame"))
+
+
+@row
+class Filled:
+    """Where a person must have been in a frame in which nothing of them was seen (setting ``fill``).
+
+    The box lies between those of the person's rows before and after, whichever tracks these belong to, each corner on
+    a straight line in time. Nothing was seen here: no score.
+    """
+
+    person: Annotated[int, Range(ge=1)]
+    frame: FrameIndex
+    time: Seconds
+    x1: Pixels
+    y1: Pixels
+    x2: Pixels
+    y2: Pixels
+    __rules__: ClassVar = (Ascending("x1", "x2"), Ascending("y1", "y2"))
 
 
 @row
