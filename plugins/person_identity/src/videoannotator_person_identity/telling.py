@@ -171,7 +171,7 @@ class Telling:
         for i in range(len(self.found.persons)):
             mine = np.flatnonzero(self.whose == i)
             mine = mine[np.argsort(self.tracks.frame[mine], kind="stable")]
-            sights[i] = Sight(self.tracks.frame[mine], self.tracks.box[mine], keypoints[mine])
+            sights[i] = Sight(self.tracks.time[mine], self.tracks.box[mine], keypoints[mine])
         return roles(sights, self.config.role_labels, self.config.role_score)
 
     def _hints(self) -> dict[int, tuple[str | None, str | None]]:
