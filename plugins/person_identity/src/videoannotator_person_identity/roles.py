@@ -46,7 +46,7 @@ _LEG = (
 _LEG_ERROR = 0.15
 _SIZE = (0.66, 0.80)  # of the largest one's body: below the first an infant, below the second a child
 _SIZE_ERROR = 0.18  # standard deviation of the logarithm of a ratio of two adults' medians, as seen in films
-_UNLIKELY = 0.2  # a role that one of two measures finds less probable is not given
+_UNLIKELY = 0.3  # a role that one of two measures finds less probable is not given
 
 _HEAD_POINTS, _EYES, _SHOULDERS, _HIPS, _ANKLES = [0, 1, 2, 3, 4], [1, 2], [5, 6], [11, 12], [15, 16]
 
