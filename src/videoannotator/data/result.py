@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from videoannotator.data.media import MediaInfo
-from videoannotator.data.outcome import Coverage, Failure, Provenance
+from videoannotator.data.outcome import Coverage, Failure, ModelRecord, Provenance
 from videoannotator.data.table import Table
 from videoannotator.errors import DataError, nearest
 
@@ -22,13 +22,15 @@ class PipelineResult:
     """The tables of one pipeline, by output name; each is an attribute as well (``.detections``).
 
     A pipeline that found nothing has empty tables. One that failed has its ``failures``, the rows it gave before
-    it failed, and a ``coverage`` that ends there.
+    it failed, and a ``coverage`` that ends there. ``models``: the weights it used, in the order in which it asked for
+    them, as in the provenance: for pipelines that read its rows and must know what they are from.
     """
 
     name: str
     tables: Mapping[str, Table[Any]]
     coverage: Coverage = attrs.field(factory=Coverage)
     failures: tuple[Failure, ...] = ()
+    models: tuple[ModelRecord, ...] = attrs.field(default=(), eq=False)  # the provenance is where they are compared
 
     @property
     def ok(self) -> bool:

@@ -130,14 +130,14 @@ class Record:
 
     def result(self, tables: Mapping[tuple[str, str], Table[Any]], path: Path) -> Result:
         """The result, with the tables read, by pipeline and output. Raises `FormatError` for a wrong length."""
-        pipelines = {}
+        pipelines, models = {}, {record.name: record.models for record in self.provenance.pipelines}
         for name, part in self.pipelines.items():
             mine = {output: tables[name, output] for output in part.tables if (name, output) in tables}
             for output, table in mine.items():
                 if len(table) != part.tables[output].rows:
                     wanted = part.tables[output].rows
                     raise FormatError(f"{path} is damaged: {name}.{output} has {len(table)} rows instead of {wanted}")
-            pipelines[name] = PipelineResult(name, mine, part.coverage, part.failures)
+            pipelines[name] = PipelineResult(name, mine, part.coverage, part.failures, models.get(name, ()))
         return Result(self.media, pipelines, self.provenance, self.media_failures)
 
     def only_table(self, path: Path) -> tuple[str, str, TableRecord]:

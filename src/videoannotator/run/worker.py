@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from videoannotator.data.media import MediaInfo
-from videoannotator.data.outcome import Coverage, Failure, PipelineRecord
+from videoannotator.data.outcome import Coverage, Failure, ModelRecord, PipelineRecord
 from videoannotator.data.result import PipelineResult
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
@@ -350,7 +350,10 @@ class Worker:
         """What the pipeline gave. An output it never returned is an empty table."""
         tables = empty_tables(self.planned)
         tables.update({output: Table.concat(parts) for output, parts in self._tables.items()})
-        return PipelineResult(self.name, tables, self._coverage, self._failures)
+        return PipelineResult(self.name, tables, self._coverage, self._failures, self._models())
+
+    def _models(self) -> tuple[ModelRecord, ...]:
+        return tuple(self._context.models_used) if self._context else ()
 
     def record(self) -> PipelineRecord:
         """What the provenance keeps of it."""
@@ -363,7 +366,7 @@ class Worker:
             plugin_version=plugin.version,
             licence=spec.licence,
             config=plain_config(self.planned.config),
-            models=tuple(context.models_used) if context else (),
+            models=self._models(),
             device=self._calls.device,
             seconds=self.seconds,
             dtype=context.dtype if context else "float32",

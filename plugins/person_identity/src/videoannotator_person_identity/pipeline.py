@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from videoannotator import FrameBatch, Pipeline, Table
+from videoannotator import FrameBatch, Pipeline, PipelineResult, Table
 from videoannotator.errors import PlanError
 from videoannotator_person_identity.appearance import Appearance
 from videoannotator_person_identity.config import PersonIdentityConfig
@@ -52,6 +52,9 @@ class PersonIdentity(Pipeline[PersonIdentityConfig]):
         self._gallery = Gallery() if config.gallery is None else Gallery.read(config.gallery)
         if self._network is not None:
             self._gallery.of("appearance", self._model)  # refused now, not after an hour
+        faces = self.context.output("face_analysis")
+        if faces is not None and len(faces.tables["embeddings"]):
+            self._gallery.of("face", _face_model(faces))
         self._given = 0
         self._gathering: Gathering | None = None
         self._kept: tuple[Any, ...] = ()
@@ -176,8 +179,10 @@ class PersonIdentity(Pipeline[PersonIdentityConfig]):
         )
 
     def _models(self, kinds: list[Seen]) -> dict[str, str]:
-        """SHA-256 of the weights by kind of looks; whose face embeddings are, only face_analysis knows."""
-        return {kind.name: self._model if kind.name == "appearance" else "face_analysis" for kind in kinds}
+        """SHA-256 of the weights by kind of looks."""
+        faces = self.context.output("face_analysis")
+        face = "" if faces is None else _face_model(faces)
+        return {kind.name: self._model if kind.name == "appearance" else face for kind in kinds}
 
     def _cuts(self) -> list[float]:
         result = self.context.output("scene_detection")
@@ -198,6 +203,11 @@ class PersonIdentity(Pipeline[PersonIdentityConfig]):
                 f"likeness by {kind}: one person {gauge.same:.2f}, two {gauge.other:.2f}, between pairs "
                 f"+-{gauge.spread:.2f} ({how})"
             )
+
+
+def _face_model(faces: PipelineResult) -> str:
+    """SHA-256 of the network that gave the embeddings: face_analysis asks for its detector first, for that one last."""
+    return faces.models[-1].sha256 if faces.models else ""
 
 
 def rows_at(tracks: Tracks, group: NDArray[np.intp], time: NDArray[np.float64]) -> NDArray[np.intp]:

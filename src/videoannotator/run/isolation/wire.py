@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from videoannotator.data.convert import structure, unstructure
 from videoannotator.data.media import MediaInfo
-from videoannotator.data.outcome import Coverage, Failure
+from videoannotator.data.outcome import Coverage, Failure, ModelRecord
 from videoannotator.data.result import PipelineResult
 from videoannotator.data.table import Table
 from videoannotator.discover.pipeline import Rows
@@ -167,6 +167,7 @@ def pack_result(result: PipelineResult) -> tuple[dict[str, Any], Parts]:
         "tables": names,
         "coverage": unstructure(result.coverage),
         "failures": failures,
+        "models": [unstructure(model) for model in result.models],
     }, parts
 
 
@@ -177,4 +178,5 @@ def unpack_result(plain: Mapping[str, Any], parts: Parts) -> PipelineResult:
         _unpack_tables(plain["tables"], parts, {}),
         structure(Coverage, plain["coverage"]),
         tuple(structure(Failure, failure) for failure in plain["failures"]),
+        tuple(structure(ModelRecord, model) for model in plain["models"]),
     )
