@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videoannotator import row
 from videoannotator.data.outcome import Failure
 from videoannotator.data.rows import Detection, Face, Shot, Signal, SpeakerTurn, SpeechRegion
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
 from videoannotator.draw.lanes import Block, Lane, lanes
+from videoannotator.draw.look import Look
+from videoannotator.draw.people import People
+from videoannotator.draw.scene import Scene
 from videoannotator.draw.sheet import contact_sheet
 from videoannotator.draw.style import FACE, FAILURE, font, shorten, track_color, wrap
 from videoannotator.draw.tiles import choose_frames, tiles
@@ -105,6 +109,43 @@ def test_lanes_tell_what_is_in_the_tables(clip: Path) -> None:
     assert [(b.start, b.end) for b in drawn["#1"].blocks] == [pytest.approx((0, 0.4)), pytest.approx((2.0, 2.2))]
     assert drawn["loudness"].curve == ((0.0, 0.0), (1.0, 1.0))
     assert drawn["faces"].note == "none"
+
+
+@row
+class _Thought:
+    """Where a person is thought to be, as person_identity fills them in."""
+
+    person: int
+    frame: int
+    time: float
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    interpolated: bool = True
+
+
+@row
+class _Known:
+    person: int
+    track: int
+    name: str
+
+
+def test_where_a_person_is_thought_to_be_they_have_their_colour_and_no_lane(clip: Path) -> None:
+    seen = Table.from_rows(Detection, [Detection(3, 0.3, "person", 0.9, 10, 10, 60, 60, track=7)])
+    known = Table.from_rows(_Known, [_Known(2, 7, "Kim")])
+    thought = Table.from_rows(_Thought, [_Thought(2, 4, 0.4, 10.0, 10.0, 60.0, 60.0)])
+    plain = make_result(clip, {"tracking": seen, "identity": {"known": known}})
+    result = make_result(clip, {"tracking": seen, "identity": {"known": known, "thought": thought}})
+    assert [lane.label for lane in lanes(result)] == [lane.label for lane in lanes(plain)]
+    empty = np.zeros((120, 160, 3), dtype=np.uint8)
+    colours = [
+        {tuple(pixel) for pixel in np.asarray(Scene(result, Look()).paint(empty, n, n / 10)).reshape(-1, 3).tolist()}
+        for n in (3, 4)
+    ]
+    mine = People(result).persons[2].color
+    assert tuple(mine) in colours[0] & colours[1]
 
 
 def test_blocks_lie_at_their_time() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -161,17 +162,18 @@ def test_somebody_else_far_away_changes_nothing(make_scene: Make, walk: Any) -> 
 
 
 def test_a_crowd_does_not_take_minutes(make_scene: Make, walk: Any) -> None:
-    import time
-
+    """3000 tracks of an hour-long recording of a busy place: some seconds, and in one thread."""
     rng = np.random.default_rng(0)
     walks = []
-    for track in range(1200):
-        x, y, start = rng.uniform(50, 1200), rng.uniform(120, 600), int(rng.integers(0, 500))
+    for track in range(3000):
+        x, y, start = rng.uniform(50, 1200), rng.uniform(120, 600), int(rng.integers(0, 1250))
         walks.append(walk(track, track, (start, start + 12), ((x, y), (x + 20, y)), 60.0))
     made = make_scene(walks)
-    began = time.process_time()
+    began, passed = time.process_time(), time.perf_counter()
     found = made.solved()
-    assert time.process_time() - began < 60
+    used, passed = time.process_time() - began, time.perf_counter() - passed
+    assert used < 15  # 4 on a quiet machine
+    assert used < 1.2 * passed + 0.5
     assert len(found.persons) > 100
 
 

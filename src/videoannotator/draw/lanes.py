@@ -20,7 +20,7 @@ from videoannotator.draw.look import Look
 from videoannotator.draw.people import People
 from videoannotator.draw.style import FACE, FAINT, INK, SHOTS, SPEECH, Color, track_color
 
-__all__ = ["Block", "Lane", "lanes", "span_lanes", "track_lanes"]
+__all__ = ["Block", "Lane", "lanes", "of_persons", "span_lanes", "track_lanes"]
 
 _TRACKS = 6  # lanes for so many tracks of one table, those that are seen longest
 _SIGNALS = 4
@@ -63,6 +63,8 @@ def lanes(result: Result, look: Look | None = None) -> list[Lane]:
         coverage = result[name].coverage
         if not look.takes(name):
             continue
+        if id(table) in boxes and of_persons(table):
+            continue  # their lanes are those of their tracks
         if id(table) in boxes:
             drawn += _box_lanes(boxes[id(table)], people)
         elif {"time", "region", "energy"} <= columns:
@@ -72,6 +74,11 @@ def lanes(result: Result, look: Look | None = None) -> list[Lane]:
         elif {"time", "name", "value"} <= columns:
             drawn += _signal_lanes(table, coverage)
     return drawn
+
+
+def of_persons(table: Table[Any]) -> bool:
+    """Whether its boxes say themselves whose they are, without a track: where persons are thought to be."""
+    return "person" in table.columns and "track" not in table.columns
 
 
 def span_lanes(result: Result, look: Look) -> list[Lane]:

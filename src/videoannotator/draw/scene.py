@@ -96,7 +96,8 @@ class Scene:
     def _color(self, boxes: BoxTable, row: Any) -> tuple[Person | None, Color]:
         """Whose box it is, where somebody has told, and its colour."""
         track = getattr(row, "track", None)
-        person = self.people.of(boxes, track, row.time, (row.frame, row.x1, row.y1, row.x2, row.y2))
+        own = self.people.persons.get(row.person) if boxes.has("person") else None
+        person = own or self.people.of(boxes, track, row.time, (row.frame, row.x1, row.y1, row.x2, row.y2))
         return person, self.people.color(boxes, person, track)
 
     def _draw_areas(self, picture: Image.Image, boxes: BoxTable, found: Found) -> None:

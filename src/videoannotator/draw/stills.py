@@ -10,7 +10,7 @@ import numpy as np
 from videoannotator.data.boxes import box_tables
 from videoannotator.data.media import VideoInfo
 from videoannotator.data.result import Result
-from videoannotator.draw.lanes import Lane, span_lanes, track_lanes
+from videoannotator.draw.lanes import Lane, of_persons, span_lanes, track_lanes
 from videoannotator.draw.look import Look
 from videoannotator.draw.people import People
 from videoannotator.draw.saving import save
@@ -91,6 +91,8 @@ def tracks(
     people = People(result)
     drawn: list[Lane] = span_lanes(result, look)
     for boxes in box_tables(result, look.pipelines):
+        if of_persons(boxes.table):
+            continue  # their lanes are those of their tracks
         title = "faces" if boxes.is_face else boxes.pipeline.replace("_", " ")
         mine = list(track_lanes(boxes, people, most))
         count = len({track for track in boxes.tracks if track is not None})

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from videoannotator import FrameBatch, Pipeline, PipelineResult, Table
 from videoannotator.errors import PlanError
@@ -24,8 +22,6 @@ from videoannotator_person_identity.telling import Telling
 from videoannotator_person_identity.tracks import Tracks, tracks_of
 
 __all__ = ["PersonIdentity"]
-
-_ALGEBRA = threading.Lock()  # the number of its threads is the process's: two who set it at once would not restore it
 
 
 class PersonIdentity(Pipeline[PersonIdentityConfig]):
@@ -86,9 +82,7 @@ class PersonIdentity(Pipeline[PersonIdentityConfig]):
         kinds = [kind for kind in (self._appearance(tracks), self._faces(tracks, in_heads)) if kind is not None]
         chance = min(max(config.link, 1e-6), 1 - 1e-6)
         limits = Limits(float(np.log(chance / (1 - chance))), config.speed, config.reentry == "new")
-        # the matrices are small: on all cores linear algebra would take ten times as long, and from everybody else
-        with _ALGEBRA, threadpool_limits(limits=1, user_api="blas"):
-            found = solved(tracks, kinds, cuts=self._cuts(), size=self._size(), limits=limits)
+        found = solved(tracks, kinds, cuts=self._cuts(), size=self._size(), limits=limits)
         self._say(found)
         telling = Telling(config, tracks, found, kinds, self._models(kinds), self._gallery, first=self._given + 1)
         self._given += len(found.persons)

@@ -73,7 +73,7 @@ class Filled:
     """Where a person must have been in a frame in which nothing of them was seen (setting ``fill``).
 
     The box lies between those of the person's rows before and after, whichever tracks these belong to, each corner on
-    a straight line in time. Nothing was seen here: no score.
+    a straight line in time. Nothing was seen here: ``interpolated`` in every row, and no score.
     """
 
     person: Annotated[int, Range(ge=1)]
@@ -83,6 +83,7 @@ class Filled:
     y1: Pixels
     x2: Pixels
     y2: Pixels
+    interpolated: bool = True
     __rules__: ClassVar = (Ascending("x1", "x2"), Ascending("y1", "y2"))
 
 

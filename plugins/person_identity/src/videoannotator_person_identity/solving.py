@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from itertools import pairwise
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from videoannotator_person_identity.likeness import Gauge, Looks, Space, measured
 from videoannotator_person_identity.linking import Evidence, Joining, Kind, Tracklets, joined
@@ -20,6 +22,7 @@ __all__ = ["Limits", "Seen", "Solved", "Stretch", "solved"]
 _BORDER = 0.1  # body heights from the border at which somebody is at it
 _AHEAD = 0.5  # s: whoever reaches the border within that time leaves
 _AWAY = 1.0  # s: a shorter absence at the border is a missed detection
+_ALGEBRA = threading.Lock()  # the number of its threads is the process's: two who set it at once would not restore it
 _MOST_PAIRS = 3000  # of persons seen together, to measure likeness on
 
 
@@ -69,7 +72,17 @@ def solved(
     """The persons in a stretch of film.
 
     ``cuts``: times at which shots begin, s. ``size``: width and height of the picture.
+
+    In one thread: the matrices are small, and on all cores linear algebra takes ten times as long, and takes it from
+    everybody else.
     """
+    with _ALGEBRA, threadpool_limits(limits=1, user_api="blas"):
+        return _solved(tracks, kinds, cuts, size, limits)
+
+
+def _solved(
+    tracks: Tracks, kinds: Sequence[Seen], cuts: Sequence[float], size: tuple[int, int], limits: Limits
+) -> Solved:
     begins = cut_rows(tracks, cuts)
     for kind in kinds:
         if len(kind.looks):
