@@ -39,6 +39,15 @@ def test_everything_comes_back_equal(tmp_path: Path, arrow: bool, result: Result
     assert not list(tmp_path.glob(".*")), "a working folder was left behind"
 
 
+def test_rows_that_were_read_tell_which_weights_they_are_from(tmp_path: Path) -> None:
+    (path,) = Native().write(a_result(), tmp_path, stem="s")
+    read = Native().read(path)
+    (record,) = read.provenance.pipelines
+    assert read["person_tracking"].models == record.models
+    assert [model.name for model in record.models] == ["yolo"]
+    assert read["face_analysis"].models == ()
+
+
 def test_tables_open_in_pandas_and_are_compressed(tmp_path: Path) -> None:
     result = a_result()
     (path,) = Native().write(result, tmp_path, stem="s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
 import resource
@@ -21,8 +22,10 @@ from tests.run.isolated_pipelines import DOES, LOOKS, READS, SOUNDS, Look
 
 import videoannotator as va
 from videoannotator.data.frames import AudioTrack, FrameBatch
-from videoannotator.data.outcome import Coverage, Failure
+from videoannotator.data.outcome import Coverage, Failure, ModelRecord
 from videoannotator.data.result import PipelineResult
+from videoannotator.data.rows import Detection
+from videoannotator.data.table import Table
 from videoannotator.discover.config import config_of
 from videoannotator.discover.packing import pack_spec, unpack_spec
 from videoannotator.discover.specs import load
@@ -37,7 +40,7 @@ from videoannotator.errors import (
 )
 from videoannotator.run.isolation import memory
 from videoannotator.run.isolation.proxy import IsolatedPipeline, PipelineProcessError
-from videoannotator.run.isolation.wire import pack_media, unpack_media
+from videoannotator.run.isolation.wire import pack_media, pack_result, unpack_media, unpack_result
 from videoannotator.testing.clips import write_clip
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups of POSIX")
@@ -301,3 +304,13 @@ def test_specs_and_media_cross_whole(tmp_path: Path) -> None:
     assert unpack_media(*pack_media(MEDIA)) == MEDIA
     for one in (LOOKS, SOUNDS, READS, DOES):
         assert unpack_spec(pack_spec(one)) == one
+
+
+def test_rows_of_others_tell_in_another_process_too_which_weights_they_are_from() -> None:
+    model = ModelRecord("sface", "https://example.org/sface.onnx", "1" * 64, "Apache-2.0")
+    rows = Table.from_rows(Detection, [Detection(0, 0.0, "person", 0.9, 1, 2, 3, 4)])
+    given = PipelineResult("face_analysis", {"rows": rows}, models=(model,))
+    plain, parts = pack_result(given)
+    back = unpack_result(json.loads(json.dumps(plain)), parts)
+    assert back == given
+    assert back.models == (model,)

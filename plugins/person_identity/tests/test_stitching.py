@@ -162,7 +162,7 @@ def test_somebody_else_far_away_changes_nothing(make_scene: Make, walk: Any) -> 
 
 
 def test_a_crowd_does_not_take_minutes(make_scene: Make, walk: Any) -> None:
-    """3000 tracks of an hour-long recording of a busy place: some seconds, and in one thread."""
+    """3000 tracks of a busy place: some seconds, and in one thread."""
     rng = np.random.default_rng(0)
     walks = []
     for track in range(3000):
