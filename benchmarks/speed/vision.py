@@ -66,7 +66,9 @@ def _check(whole: Ran, alone: Ran) -> None:
 
 
 def _seconds(runs: Mapping[str, Sequence[Ran]], which: int) -> str:
-    return ", ".join(f"{side} {ran[which].told['wall']:.1f} s" for side, ran in runs.items())
+    """Of a round, side by side: wall and processor."""
+    told = {side: ran[which].told for side, ran in runs.items()}
+    return ", ".join(f"{side} {one['wall']:.1f} s ({one['cpu']:.1f} s of processor)" for side, one in told.items())
 
 
 def _section(runs: Mapping[str, Sequence[Ran]]) -> Section:
