@@ -22,6 +22,7 @@ from videoannotator_person_tracking.streams import Streams
 VISIT = """
 import os, socket, subprocess, sys, warnings
 import cv2, numpy as np, torch
+from PIL import Image
 
 attempts = []
 def refuse(what):
@@ -34,7 +35,7 @@ socket.getaddrinfo, socket.socket.connect = refuse("look-up"), refuse("connect")
 def state():
     return {
         "environment": dict(os.environ), "threads": torch.get_num_threads(), "cv2": cv2.getNumThreads(),
-        "save": torch.save, "numpy": repr(np.array([1 / 3])), "torch": repr(torch.ones(99)),
+        "save": torch.save, "open": Image.open, "numpy": repr(np.array([1 / 3])), "torch": repr(torch.ones(99)),
         "filters": len(warnings.filters),
     }
 

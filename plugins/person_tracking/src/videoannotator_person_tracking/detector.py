@@ -18,6 +18,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from videoannotator.discover.onnx import send_nothing
 from videoannotator.discover.workers import TorchWorkers
 from videoannotator.errors import ConfigError, DeviceError, MissingDependencyError, ModelError, nearest
 from videoannotator_person_tracking.guard import loading, quiet
@@ -151,6 +152,8 @@ class Detector:
     def _load(self, trust: bool) -> Any:
         from ultralytics.nn.autobackend import AutoBackend
 
+        if self._path.suffix == ".onnx":
+            send_nothing()
         try:
             model = AutoBackend(str(self._path), device=self._device, fuse=True, verbose=False, end2end=False)
         except ImportError as error:

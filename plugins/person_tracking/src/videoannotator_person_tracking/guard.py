@@ -1,11 +1,11 @@
 """Ultralytics as a guest: it installs nothing, calls nobody, prints nothing and leaves the process as it was.
 
 What it does of its own accord, in 8.4: importing it looks up a host name, sets environment variables, turns
-OpenCV's threads off, changes print options and warning filters, replaces ``torch.save``; loading weights may run
-pip, and unpickles whatever a ``.pt`` file holds; its logger writes to standard output. (Its usage events, hub and
-update checks hang on its ``Model`` and ``Predictor`` classes, which this plugin never touches.) OpenVINO reports its
-first import to Google Analytics, from a fork of the process, unless the user has opted out; onnxruntime reports to
-Microsoft.
+OpenCV's threads off, changes print options and warning filters, replaces ``torch.save``, and Pillow's ``Image.open``
+by one that runs pip for a picture it does not know; loading weights may run pip, and unpickles whatever a ``.pt`` file
+holds; its logger writes to standard output. (Its usage events, hub and update checks hang on its ``Model`` and
+``Predictor`` classes, which this plugin never touches.) OpenVINO reports its first import to Google Analytics, from a
+fork of the process, unless the user has opted out; onnxruntime reports to Microsoft (`videoannotator.discover.onnx`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from videoannotator.discover.onnx import send_nothing
 from videoannotator.errors import MissingDependencyError
 
 __all__ = ["loading", "quiet"]
@@ -83,7 +82,6 @@ def loading(*, trust: bool = False) -> Iterator[None]:
 
     Raises `MissingDependencyError` when ultralytics, or what it needs to load and track, cannot be imported.
     """
-    send_nothing()
     with _loading, quiet(), _as_it_was(), _no_telemetry():
         try:
             checks = importlib.import_module("ultralytics.utils.checks")
@@ -130,6 +128,7 @@ def _as_it_was() -> Iterator[None]:
         import cv2
         import numpy as np
         import torch  # before ultralytics: it sets OMP_NUM_THREADS=1, which torch obeys when imported later
+        from PIL import Image
     except ImportError as error:
         raise MissingDependencyError(
             f"person_tracking needs {error.name}; run: pip install videoannotator-person-tracking"
@@ -137,7 +136,8 @@ def _as_it_was() -> Iterator[None]:
 
     environment = {name: os.environ.get(name) for name in _SET_BY_ULTRALYTICS}
     threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
-    save, printing, np_printing = torch.save, copy.copy(torch._tensor_str.PRINT_OPTS), np.get_printoptions()
+    save, image_open = torch.save, Image.open
+    printing, np_printing = copy.copy(torch._tensor_str.PRINT_OPTS), np.get_printoptions()
     os.environ["YOLO_OFFLINE"] = "1"  # read while importing: no host name look-up, no crash reports
     try:
         with warnings.catch_warnings():
@@ -151,6 +151,6 @@ def _as_it_was() -> Iterator[None]:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         cv2.setNumThreads(cv2_threads)
-        torch.save = save
+        torch.save, Image.open = save, image_open
         torch._tensor_str.PRINT_OPTS = printing
         np.set_printoptions(**np_printing)
