@@ -243,6 +243,18 @@ def test_lanes_of_persons_stand_for_those_of_tracks(clip: Path) -> None:
     assert "#1" not in drawn
 
 
+def test_a_track_that_went_over_to_somebody_else_is_in_the_lanes_of_both(clip: Path) -> None:
+    result = two_people(clip)
+    bodies = next(boxes for boxes in box_tables(result) if boxes.pipeline == "person_tracking")
+    drawn = {lane.label.strip(): lane.blocks for lane in track_lanes(bodies, People(result), 9)}
+    assert list(drawn) == ["Mary (adult)", "person 1 (infant)", "#2"]
+    assert [[(b.start, b.end) for b in blocks] for blocks in drawn.values()] == [
+        [pytest.approx((0.0, 1.0))],
+        [pytest.approx((1.0, 2.0))],
+        [pytest.approx((0.0, 2.0))],
+    ]
+
+
 def test_gaps_are_frames_that_were_looked_at(tmp_path: Path) -> None:
     """At a variable rate a long step is no gap, and a missing frame in a burst is one."""
     from fractions import Fraction

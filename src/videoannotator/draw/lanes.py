@@ -160,14 +160,14 @@ def track_lanes(found: BoxTable, people: People, most: int) -> Iterator[Lane]:
     groups: dict[tuple[str, Color], list[Block]] = {}
     seen: dict[tuple[str, Color], float] = {}
     for track in sorted(rows):
-        for start, end in steps.runs(found.frames[rows[track]], found.times[rows[track]]):
-            person = people.of(found, track, start)
+        for person, part in people.parts(found, track, rows[track]):
             if person is not None:
                 key, text = (person.title, person.color), f"#{track}"
             else:
                 key, text = (f"#{track}", track_color(track)), ""
-            groups.setdefault(key, []).append(Block(start, end, key[1], text))
-            seen[key] = seen.get(key, 0.0) + end - start
+            for start, end in steps.runs(found.frames[part], found.times[part]):
+                groups.setdefault(key, []).append(Block(start, end, key[1], text))
+                seen[key] = seen.get(key, 0.0) + end - start
     named = [person.title for person in people.persons.values()]
     longest = sorted(sorted(groups, key=lambda key: -seen[key])[:most], key=lambda key: list(groups).index(key))
     longest.sort(key=lambda key: named.index(key[0]) if key[0] in named else len(named))

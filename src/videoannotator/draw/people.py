@@ -10,8 +10,10 @@ Nothing is imported from that pipeline: its tables are known by their columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -119,6 +121,12 @@ class People:
             links = (self._links.faces if boxes.is_face else self._links.bodies).get(track, [])
             key = next((link.person for link in links if link.holds(time)), None)
         return None if key is None else self.persons.get(key)
+
+    def parts(self, boxes: BoxTable, track: int, rows: Sequence[int]) -> Iterator[tuple[Person | None, list[int]]]:
+        """The rows of a track, in order of time, in stretches of one person each."""
+        owners = ((self.of(boxes, track, float(boxes.times[row])), row) for row in rows)
+        for person, part in groupby(owners, key=itemgetter(0)):
+            yield person, [row for _, row in part]
 
     def color(self, boxes: BoxTable, person: Person | None, track: int | None) -> Color:
         """One colour for one person, or, where persons are not known, for one track."""
