@@ -55,7 +55,7 @@ class Clip:
                 name, pretrained=weights, device=device, pretrained_text=False, **preparing
             )
             self._tokenizer = open_clip.get_tokenizer(name)
-        except Exception as error:
+        except Exception as error:  # open_clip, torch and safetensors raise anything for a file that is something else
             raise ModelError(f"{path}: open_clip cannot load this as {name}: {error}") from error
         self._model = model.eval()
         self._device = device
