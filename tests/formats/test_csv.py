@@ -147,7 +147,7 @@ def test_arrays_of_varying_shape_stay_in_one_cell(tmp_path: Path) -> None:
 def test_empty_text_and_missing_text_differ(tmp_path: Path) -> None:
     said = Table.of(Utterance, start=[0, 1], end=[1, 2], text=["", "=1+1"], speaker=["", None])
     path = Csv().write(only("p", out=said), tmp_path, stem="s")[0]
-    assert path.read_text().split("\n")[1:] == ['0,1,"","[]",,"",', '1,2,"=1+1","[]",,,', ""]
+    assert path.read_text().split("\n")[1:] == ['0,1,"","[]",,"",,,,,,,', '1,2,"=1+1","[]",,,,,,,,,', ""]
     assert Csv().read(path)["p"].out == said
 
 

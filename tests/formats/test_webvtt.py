@@ -31,7 +31,8 @@ def _as_held(row: Any) -> Any:
         if getattr(row, name, None) is not None:
             kept[name] = getattr(row, name).replace("\0", "\ufffd")
     if isinstance(row, Utterance):
-        kept["words"] = ()
+        figures = ("avg_logprob", "no_speech_prob", "compression_ratio", "temperature")
+        kept |= {"words": (), **dict.fromkeys(figures)}
     return attrs.evolve(row, **kept)
 
 

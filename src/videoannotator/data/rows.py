@@ -223,19 +223,29 @@ class Shot:
 
 @row
 class Word:
-    """A spoken word. ``score``: the model's probability of the word."""
+    """A spoken word. ``score``: the model's probability of the word. ``speaker_score``: how much of its time the
+    speaker speaks, where words were attributed to speakers."""
 
     start: Seconds
     end: Seconds
     text: str
     score: Score | None = None
     speaker: str | None = None
+    speaker_score: Score | None = None
     __rules__: ClassVar = _SPAN
 
 
 @row
 class Utterance:
-    """Words spoken in one go. ``language``: BCP 47 tag. ``score``: mean probability of its words or tokens."""
+    """Words spoken in one go.
+
+    ``language``: BCP 47 tag. ``score``: mean probability of its words or tokens. ``speaker_score``: how much of its
+    words' time the speaker speaks. ``avg_logprob``, ``no_speech_prob``, ``compression_ratio``, ``temperature``: what
+    Whisper says of the text, under its names: mean log probability of the tokens; probability that nobody speaks in
+    what it heard; how well the text can be compressed, more than about 2.4 for text that repeats itself; the
+    temperature that it was sampled with, 0 for the likeliest. ``suspected``: why the text may be invented, in words
+    that the pipeline explains, separated by spaces; None where nothing speaks against it.
+    """
 
     start: Seconds
     end: Seconds
@@ -244,6 +254,12 @@ class Utterance:
     language: str | None = None
     speaker: str | None = None
     score: Score | None = None
+    speaker_score: Score | None = None
+    avg_logprob: Annotated[float, Range(le=0)] | None = None
+    no_speech_prob: Score | None = None
+    compression_ratio: Annotated[float, Range(ge=0)] | None = None
+    temperature: Annotated[float, Range(ge=0)] | None = None
+    suspected: str | None = None
     __rules__: ClassVar = _SPAN
 
 

@@ -30,6 +30,8 @@ _TAG = re.compile(r"<([^>]*)>")
 _VOICE = re.compile(r"v(?:\.[^\s]*)?[ \t\n\f\r]+(.*)", re.DOTALL)
 _OWN_IDENTIFIER = re.compile(r"(\d+)((?: [a-z_]+=[^ ]*)*)")
 _SPACE = " \t\n\f\r"
+_TEXTS = ("language", "suspected")  # of a row with text, in the identifier of its cue
+_NUMBERS = ("score", "speaker_score")
 
 
 class WebVtt:
@@ -38,12 +40,13 @@ class WebVtt:
     One file ``{stem}_{pipeline}.vtt`` for each table of `Utterance`, `Word`, `SpeechRegion` or `Shot` rows, one cue
     for each row, in the order of their starts. Speech is ``<v Speaker>text``, a region is ``speech``, a shot is
     ``Shot 3``, or ``Shot 3: kitchen`` with a label (usable as chapters). The cue identifier has the row's number and
-    what a player does not show: ``3 language=en score=0.91``. The last block is a note for our reader: media, coverage,
-    failures, provenance.
+    what a player does not show: ``3 language=en score=0.91``, and of an utterance why it may be invented. The last
+    block is a note for our reader: media, coverage, failures, provenance.
 
     What it cannot hold: times finer than a millisecond (a cue is never shorter than one); the words of an
-    utterance with their times, scores and speakers (their text is there); the picture stream's clock; the character
-    U+0000, which WebVTT replaces by U+FFFD; rows of any other class.
+    utterance with their times, scores and speakers (their text is there), and the figures of the model that heard
+    it (``avg_logprob``, ``no_speech_prob``, ``compression_ratio``, ``temperature``); the picture stream's clock; the
+    character U+0000, which WebVTT replaces by U+FFFD; rows of any other class.
     """
 
     def write(self, result: Result, folder: Path, *, stem: str) -> list[Path]:
@@ -137,8 +140,8 @@ def _cue(kind: type[Any], span: tuple[int, int], number: int, row: Any) -> webvt
         text = _escaped(row.text)
         if row.speaker:
             text = f"<v {_escaped_voice(row.speaker)}>{text}"
-        more = {"speaker": None if row.speaker else row.speaker, "language": getattr(row, "language", None)}
-    more["score"] = None if row.score is None else repr(row.score)
+        more = {"speaker": None if row.speaker else row.speaker} | {n: getattr(row, n, None) for n in _TEXTS}
+    more |= {n: None if (value := getattr(row, n, None)) is None else repr(value) for n in _NUMBERS}
     said = [f"{key}={quote(value, safe='')}" for key, value in more.items() if value is not None]
     return webvtt.Caption(
         _clock(span[0]), _clock(span[1]), text.split("\n") if text else [], " ".join([str(number), *said])
@@ -196,7 +199,7 @@ def _own_row(kind: type[Any], cue: webvtt.Caption) -> tuple[int, Any]:
         raise FormatError(f"the cue at {cue.start} has not the identifier it was written with: {cue.identifier!r}")
     said = {key: unquote(value) for key, _, value in (pair.partition("=") for pair in named[2].split())}
     start, end = _seconds(cue)
-    row: dict[str, Any] = {"start": start, "end": end, "score": float(said["score"]) if "score" in said else None}
+    row: dict[str, Any] = {"start": start, "end": end, **{n: float(said[n]) for n in _NUMBERS if n in said}}
     if kind is Shot:
         row |= _frames(said) | {"label": said.get("label")}
     elif kind is not SpeechRegion:
@@ -204,8 +207,7 @@ def _own_row(kind: type[Any], cue: webvtt.Caption) -> tuple[int, Any]:
         voice = _VOICE.fullmatch(raw[1 : raw.find(">")]) if raw.startswith("<v") else None
         row["speaker"] = html.unescape(voice[1].strip(_SPACE)) if voice else said.get("speaker")
         row["text"] = html.unescape(raw[raw.find(">") + 1 :] if voice else raw)
-        if kind is Utterance:
-            row["language"] = said.get("language")
+        row |= {n: said[n] for n in _TEXTS if n in said}
     return int(named[1]), kind(**row)
 
 
