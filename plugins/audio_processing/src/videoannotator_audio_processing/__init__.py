@@ -1,0 +1,1 @@
+"""Who said what, for videoannotator: words attributed to speakers, overlap told."""

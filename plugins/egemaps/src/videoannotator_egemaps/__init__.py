@@ -1,0 +1,1 @@
+"""The eGeMAPS acoustic parameter set for videoannotator, through openSMILE (research licence)."""

@@ -1,0 +1,1 @@
+"""Emotions in voices, for videoannotator: Empathic-Insight-Voice on its Whisper encoder."""

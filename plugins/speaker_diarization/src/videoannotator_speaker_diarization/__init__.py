@@ -1,0 +1,1 @@
+"""Who speaks when, for videoannotator: pyannote.audio, and known voices across recordings."""

@@ -1,0 +1,1 @@
+"""How voices sound, for videoannotator: loudness, pitch, voicing, jitter, shimmer, spectral measures."""
