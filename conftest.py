@@ -83,7 +83,7 @@ def run_alone() -> RunAlone:
         media, settings, reported = probe(path), config_of(spec, config), list[float]()
         needs = needs_of(spec, settings)
         frames = [need for need in needs if isinstance(need, Frames)]
-        audio = next((need for need in needs if isinstance(need, Audio)), None)
+        audio = [need for need in needs if isinstance(need, Audio)]
         context = Context(media=media, span=span or media.span, threads=2, models=spec.models, report=reported.append)
         pipeline = load(spec.pipeline)(settings, context)
         given: dict[str, list[Table[Any]]] = {name: [] for name in spec.gives}
@@ -104,7 +104,7 @@ def run_alone() -> RunAlone:
                     keep(pipeline.process(batch) if batch else None)
                 batch = batcher.flush() if batcher else None
                 keep(pipeline.process(batch) if batch else None)
-                context._audio = decoding.audio_track
+                context._audio = next(iter(decoding.tracks.values()), None)
             keep(pipeline.finish())
         finally:
             pipeline.close()

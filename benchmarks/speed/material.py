@@ -157,10 +157,10 @@ def _speech(seconds: float) -> NDArray[np.float32]:
     for name in cycle(_SPEECH):
         if length >= seconds * _SOUND_RATE:
             break
-        with DecodePass(probe(ASSETS / name), audio=Audio(rate=_SOUND_RATE)) as decoding:
+        need = Audio(rate=_SOUND_RATE)
+        with DecodePass(probe(ASSETS / name), audio=[need]) as decoding:
             list(decoding)
-        assert decoding.audio_track is not None  # noqa: S101 - they are recordings
-        parts += [decoding.audio_track.samples, np.zeros(round(_PAUSE * _SOUND_RATE), dtype=np.float32)]
+        parts += [decoding.tracks[need].samples, np.zeros(round(_PAUSE * _SOUND_RATE), dtype=np.float32)]
         length += sum(part.size for part in parts[-2:])
     whole = np.concatenate(parts)[: round(seconds * _SOUND_RATE)]
     whole[-round(_PAUSE * _SOUND_RATE) :] = 0  # readers differ in what they make of the last packet, which is filled up

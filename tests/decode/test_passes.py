@@ -33,13 +33,13 @@ def test_one_pass_serves_all_needs(assets: Path, monkeypatch: pytest.MonkeyPatch
     assert info.video is not None
     opened.clear()
     needs = [Frames(color="bgr"), Frames(rate=5.0, width=320), Frames(rate=1.0, height=90, color="gray"), Frames()]
-    with DecodePass(info, needs, Audio()) as decoding:
+    with DecodePass(info, needs, [Audio()]) as decoding:
         wanted = [p.wanted for p in decoding]
         assert decoding.decoded == 150
         assert decoding.failures == ()
     assert len(opened) == 1
     assert [sum(n in w for w in wanted) for n in range(4)] == [150, 53, 11, 150]
-    assert decoding.audio_track is not None
+    assert list(decoding.tracks) == [Audio()]
     assert decoding.coverage(needs[1]).spans == (TimeSpan(0.0, info.video.clock.end),)
     assert decoding.coverage(needs[1]).rate == 5.0
 
@@ -56,12 +56,11 @@ def test_spans_give_what_the_whole_gives(tmp_path: Path, suffix: str, open_gop: 
     assert info.video is not None
     times = info.video.clock.times
     for start, end in ((0.0, 0.5), (0.98, 1.02), (3.0, 4.0), (3.999, 4.5), (5.5, 99.0), (2.0, 2.0)):
-        with DecodePass(info, [Frames(), Frames(rate=2.0)], Audio(), TimeSpan(start, end)) as decoding:
+        with DecodePass(info, [Frames(), Frames(rate=2.0)], [Audio()], TimeSpan(start, end)) as decoding:
             got = _numbers(decoding)
         assert got == [(i, i) for i, t in enumerate(times) if start <= t < end]
         assert decoding.failures == ()
-        track = decoding.audio_track
-        assert track is not None
+        track = decoding.tracks[Audio()]
         if start == 3.0:
             assert track.start == pytest.approx(3.0, abs=1 / 16000)
             assert len(track) == pytest.approx(16000, abs=2)
@@ -80,7 +79,7 @@ def test_a_late_span_does_not_decode_the_beginning(tmp_path: Path) -> None:
 def test_needs_of_missing_streams_raise(tmp_path: Path) -> None:
     silent = probe(write_clip(tmp_path / "silent.mp4", frames=2))
     with pytest.raises(NoAudioError, match="there is none in this file"):
-        DecodePass(silent, [Frames()], Audio())
+        DecodePass(silent, [Frames()], [Audio()])
     blind = probe(write_clip(tmp_path / "blind.wav", frames=0, sound="tone"))
     assert blind.video is None
     assert blind.duration == pytest.approx(1.0)

@@ -22,11 +22,10 @@ from videoannotator.testing.clips import corrupt_packet, tone, write_clip
 
 
 def _track(info: MediaInfo, rate: int = 16000, span: TimeSpan | None = None) -> AudioTrack:
-    with DecodePass(info, (), Audio(rate), span) as decoding:
+    with DecodePass(info, (), [Audio(rate)], span) as decoding:
         assert list(decoding) == []
         assert decoding.decoded == 0
-        assert decoding.audio_track is not None
-        return decoding.audio_track
+        return decoding.tracks[Audio(rate)]
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
@@ -91,21 +90,21 @@ def test_a_span_sounds_the_same_with_pictures_and_without(tmp_path: Path, name: 
     info = probe(write_clip(tmp_path / name, frames=120, sound=tone(5, 44100), sound_rate=44100, options=options))
     for start in (0.7, 1.9, 2.3, 3.1):
         span = TimeSpan(start, start + 1)
-        with DecodePass(info, [Frames()], Audio(16000), span) as decoding:
+        with DecodePass(info, [Frames()], [Audio(16000)], span) as decoding:
             assert len(list(decoding)) == 25
         alone = _track(info, span=span)
-        assert decoding.audio_track is not None
-        assert decoding.audio_track.start == alone.start
-        assert np.array_equal(decoding.audio_track.samples, alone.samples)
+        track = decoding.tracks[Audio(16000)]
+        assert track.start == alone.start
+        assert np.array_equal(track.samples, alone.samples)
 
 
 def test_sound_that_starts_late_says_so(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "late.mkv", frames=75, sound=tone(2, 48000), sound_start=0.5)
-    with DecodePass(probe(path), [Frames(rate=1.0)], Audio()) as decoding:
+    with DecodePass(probe(path), [Frames(rate=1.0)], [Audio()]) as decoding:
         list(decoding)
-    assert decoding.audio_track is not None
-    assert decoding.audio_track.start == pytest.approx(0.5, abs=2e-3)
-    assert len(decoding.audio_track) == pytest.approx(32000, abs=2)
+    track = decoding.tracks[Audio()]
+    assert track.start == pytest.approx(0.5, abs=2e-3)
+    assert len(track) == pytest.approx(32000, abs=2)
 
 
 def _with_hole(path: Path) -> Path:
@@ -136,16 +135,36 @@ def test_holes_are_silence_of_the_right_length(tmp_path: Path, rate: int) -> Non
     assert later.start + int(np.argmax(np.abs(later.samples) > 0.05)) / rate == pytest.approx(2.0, abs=0.005)
 
 
+def test_several_rates_take_one_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=50, sound="tone", sound_start=0.5)
+    decoded: list[int] = []
+    real = sound.SoundCollector._add_frame
+    monkeypatch.setattr(sound.SoundCollector, "_add_frame", lambda *a: decoded.append(a[1].samples) or real(*a))
+    info = probe(path)
+    for span in (None, TimeSpan(1.0, 1.7)):
+        needs = [Audio(8000), Audio(48000), Audio(16000)]
+        decoded.clear()
+        with DecodePass(info, [Frames()], needs, span) as decoding:
+            assert len(list(decoding)) > 0
+        together, once = decoding.tracks, list(decoded)
+        assert list(together) == needs
+        for need in needs:
+            decoded.clear()
+            alone = _track(info, need.rate, span)
+            assert decoded == once
+            assert (together[need].start, together[need].rate) == (alone.start, need.rate)
+            assert np.array_equal(together[need].samples, alone.samples)
+
+
 def test_a_broken_packet_is_silence_and_a_failure(tmp_path: Path) -> None:
     path = corrupt_packet(write_clip(tmp_path / "b.mp4", frames=100, sound="tone"), 60, "audio")
-    with DecodePass(probe(path), [Frames(rate=1.0)], Audio()) as decoding:
+    with DecodePass(probe(path), [Frames(rate=1.0)], [Audio()]) as decoding:
         assert len(list(decoding)) == 4
     (failure,) = decoding.failures
     assert failure.kind == "decode_error"
     assert failure.span is not None
     assert failure.span.start == pytest.approx(60 * 1024 / 48000, abs=0.05)
-    assert decoding.audio_track is not None
-    assert len(decoding.audio_track) == pytest.approx(64000, abs=1024)
+    assert len(decoding.tracks[Audio()]) == pytest.approx(64000, abs=1024)
 
 
 def test_long_sound_lies_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,10 +57,10 @@ def sound_of(path: Path, rate: int = 16000) -> tuple[float, NDArray[np.float32]]
     from videoannotator.data.needs import Audio
     from videoannotator.decode.passes import DecodePass
 
-    with DecodePass(probe(path), audio=Audio(rate)) as decoding:
+    with DecodePass(probe(path), audio=[Audio(rate)]) as decoding:
         assert list(decoding) == []
-    assert decoding.audio_track is not None
-    return decoding.audio_track.start, decoding.audio_track.samples
+    track = decoding.tracks[Audio(rate)]
+    return track.start, track.samples
 
 
 def onset(path: Path) -> float:

@@ -92,9 +92,9 @@ class DecodePass:
 
     ``frames``: what is asked of the pictures; ``audio``: what is asked of the sound; ``span``: the stretch to look at,
     the whole file when None. The file is opened once, here. Iteration gives each `Picture` that at least one need
-    samples, in presentation order. ``audio_track`` is complete when iteration has ended (with ``frames=()`` it
-    gives nothing, and only the sound is read). Failures of decoding are collected in ``failures`` and never raised: the
-    other frames come.
+    samples, in presentation order. ``tracks`` has the sound for each of ``audio`` when iteration has ended (with
+    ``frames=()`` it gives nothing, and only the sound is read). Failures of decoding are collected in ``failures`` and
+    never raised: the other frames come.
 
     Frames that the decoder itself marks as damaged (their data was broken and it guessed) are not handed over. Where
     the size of the pictures changes on the way, all are scaled to the size that `MediaInfo` tells.
@@ -107,28 +107,29 @@ class DecodePass:
         self,
         media: MediaInfo,
         frames: Sequence[Frames] = (),
-        audio: Audio | None = None,
+        audio: Sequence[Audio] = (),
         span: TimeSpan | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         if frames and media.video is None:
             raise NoVideoError("pictures were asked for, and there are none in this file.", path=media.path)
-        if audio is not None and media.audio is None:
+        if audio and media.audio is None:
             raise NoAudioError("sound was asked for, and there is none in this file.", path=media.path)
         self.media = media
         self.frames = tuple(frames)
+        self.audio = tuple(audio)
         self.span = span if span is not None else media.span
         self.decoded = 0
-        self.audio_track: AudioTrack | None = None
+        self.tracks: dict[Audio, AudioTrack] = {}
         self._whole = span is None or span.end >= media.duration
         self._failures: list[Failure] = []
         self._seen: list[tuple[int, int]] = []
         self._converter: Converter | None = None
         self._container: InputContainer = open_media(media.path, max_pixels=max_pixels)
         self._picture = video_stream(self._container) if frames else None
-        self._sound = audio_stream(self._container) if audio is not None else None
-        self._collector = self._sound_collector(audio, media.audio)
+        self._sound = audio_stream(self._container) if audio else None
+        self._collector = self._sound_collector(media.audio)
         self._clock = media.video.clock if media.video is not None else FrameClock([], Fraction(1))
         self._times = self._clock.times
         self._range = frames_in(self._clock, self.span) if frames else range(0)
@@ -137,10 +138,11 @@ class DecodePass:
         if self._picture is not None:
             self._picture.thread_type = "AUTO"
 
-    def _sound_collector(self, audio: Audio | None, info: AudioInfo | None) -> SoundCollector | None:
-        if audio is None or info is None or self._sound is None:
+    def _sound_collector(self, info: AudioInfo | None) -> SoundCollector | None:
+        if info is None or self._sound is None:
             return None
-        return SoundCollector(audio.rate, self.span, float(self._origin), info.start)
+        rates = list(dict.fromkeys(need.rate for need in self.audio))
+        return SoundCollector(rates, self.span, float(self._origin), info.start)
 
     @property
     def _origin(self) -> Fraction:
@@ -265,8 +267,8 @@ class DecodePass:
         self._failures.append(Failure("decode_error", message, TimeSpan(float(times[first]), end)))
 
     def _finish(self) -> None:
-        if self._collector is not None and self.audio_track is None:
-            self.audio_track = self._collector.track()
+        if self._collector is not None and not self.tracks:
+            self.tracks = {need: self._collector.track(need.rate) for need in self.audio}
         cut = missing_end(self._container, self.media) if self._whole else None
         if cut is not None:
             message = (

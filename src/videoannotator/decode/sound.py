@@ -1,8 +1,9 @@
-"""The sound of a span, decoded once: mono, float32, at one rate, exact in time."""
+"""The sound of a span, decoded once: mono, float32, at every rate that is asked for, exact in time."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from typing import IO, Any
 
 import av.error
@@ -27,26 +28,22 @@ _MEMORY = 10 * 60 * 16000
 
 
 class SoundCollector:
-    """Takes the packets of the sound stream and keeps the samples of ``span``.
+    """Takes the packets of the sound stream and keeps the samples of ``span``, at each of ``rates``.
 
     ``origin``: seconds of the container's time that are the file's time 0. ``start``: the time of the stream's
-    first sound, used where packets carry no times.
+    first sound, used where packets carry no times. A packet is decoded once, for all rates.
 
     Samples follow each other as decoded. Where the container's times leave a hole of more than 40 ms, silence is put
     in, so that sample ``k`` is heard at ``track.start + k / rate``. Sound whose times run behind its samples is kept
     as it is: nothing is cut. A packet that cannot be decoded is such a hole, and a `Failure`.
     """
 
-    def __init__(self, rate: int, span: TimeSpan, origin: float, start: float) -> None:
-        self._rate = rate
+    def __init__(self, rates: Sequence[int], span: TimeSpan, origin: float, start: float) -> None:
         self._span = span
         self._origin = origin
         self._next_time: float | None = None
         self._fallback = start
-        self._resampler: AudioResampler | None = None
-        self._samples = _Store()
-        self._start: float | None = None
-        self._skip = 0
+        self._voices = {rate: _Voice(rate, span) for rate in rates}
         self.failures: list[Failure] = []
         self.done = False
 
@@ -85,24 +82,42 @@ class SoundCollector:
         stated = None
         if frame.pts is not None and frame.time_base is not None:
             stated = float(frame.pts * frame.time_base) - self._origin
+        begins = None
         if self._next_time is None:
-            self._begin(stated if stated is not None else self._fallback)
+            begins = stated if stated is not None else self._fallback
         elif stated is not None and stated - self._next_time > _GAP:
-            self._flush()
-            self._begin(stated)
-        assert self._next_time is not None  # noqa: S101 - set by _begin, told to the type checker
-        if self._resampler is None:
-            # without rematrix_maxval FFmpeg adds channels up, and two full channels leave -1..1
-            options = {"rematrix_maxval": "1.0"}
-            self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate, options=options)
+            begins = stated
+        if begins is not None:
+            self._next_time = begins
+        assert self._next_time is not None  # noqa: S101 - set above when it was not, told to the type checker
         self._next_time += frame.samples / frame.sample_rate
         frame.pts = None
-        self._store(self._resampler.resample(frame))
+        for voice in self._voices.values():
+            if begins is not None:
+                voice.begin(begins)
+            voice.add(frame)
         self.done = self._next_time > self._span.end + _GAP
 
-    def _begin(self, time: float) -> None:
+    def track(self, rate: int) -> AudioTrack:
+        """All of it, at one of the rates. An empty track starts where the span does."""
+        return self._voices[rate].track()
+
+
+class _Voice:
+    """The samples of ``span`` at one rate."""
+
+    def __init__(self, rate: int, span: TimeSpan) -> None:
+        self._rate = rate
+        self._span = span
+        self._resampler: AudioResampler | None = None
+        self._samples = _Store()
+        self._start: float | None = None
+        self._begun: float | None = None
+        self._skip = 0
+
+    def begin(self, time: float) -> None:
         """A stretch of sound without holes starts at ``time``."""
-        self._next_time = time
+        self._flush()
         if self._start is None:
             before = max(0.0, self._span.start - time)
             self._skip = int(np.ceil(before * self._rate - 1e-6))
@@ -111,10 +126,19 @@ class SoundCollector:
         position = round((time - self._start) * self._rate)
         self._samples.add(np.zeros(max(0, position - len(self._samples)), dtype=np.float32))
 
+    def add(self, frame: AudioFrame) -> None:
+        """What follows."""
+        if self._resampler is None:
+            # without rematrix_maxval FFmpeg adds channels up, and two full channels leave -1..1
+            options = {"rematrix_maxval": "1.0"}
+            self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate, options=options)
+        self._store(self._resampler.resample(frame))
+
     def _store(self, frames: list[AudioFrame]) -> None:
         for frame in frames:
             samples = np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1)
             if self._start is None:
+                assert self._begun is not None  # noqa: S101 - a stretch has begun, told to the type checker
                 if samples.size <= self._skip:
                     self._skip -= samples.size
                     self._begun += samples.size / self._rate
@@ -130,7 +154,6 @@ class SoundCollector:
             self._resampler = None
 
     def track(self) -> AudioTrack:
-        """All of it. An empty track starts where the span does."""
         self._flush()
         start = self._start if self._start is not None else self._span.start
         return AudioTrack(self._samples.finished(), self._rate, max(0.0, start))

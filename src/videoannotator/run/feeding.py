@@ -51,29 +51,24 @@ class Feeder:
         firsts = {w: first for w in workers if (first := w.first_frame(number)) is not None}
         needs = list(dict.fromkeys(w.planned.frames for w in firsts if w.planned.frames))
         rates = list(dict.fromkeys(w.planned.audio for w in workers if w.planned.audio))
-        sounds: dict[Audio, AudioTrack | None] = {}
+        sounds: dict[Audio, AudioTrack] = {}
         coverage: dict[Frames, Coverage] = {}
         failures: dict[Failure, None] = {}
         stretch = self._stretch(span, min(firsts.values(), default=0))
-        together = rates[0] if rates and stretch == span else None
-        if needs or together:
-            with self.open_pass(self.plan.media, needs, together, stretch) as decoding:
-                self._pump(decoding, needs, firsts)
-                coverage = {need: decoding.coverage(need) for need in needs}
-                if together is not None:
-                    sounds[together] = decoding.audio_track
+        passes = [(needs, rates, stretch)] if stretch == span else [(needs, [], stretch), ([], rates, span)]
+        for pictures, sound, part in passes:
+            if not pictures and not sound:
+                continue
+            with self.open_pass(self.plan.media, pictures, sound, part) as decoding:
+                self._pump(decoding, pictures, firsts if pictures else {})
+                coverage |= {need: decoding.coverage(need) for need in pictures}
+                sounds |= decoding.tracks
                 failures |= dict.fromkeys(decoding.failures)
-        for rate in rates:  # a second sample rate is a second pass, for sound only
-            if rate not in sounds:
-                with self.open_pass(self.plan.media, (), rate, span) as decoding:
-                    self._pump(decoding, (), {})
-                    sounds[rate] = decoding.audio_track
-                    failures |= dict.fromkeys(decoding.failures)
         for failure in failures:
             self.failed(failure)
         for worker in workers:
-            sound = sounds.get(worker.planned.audio) if worker.planned.audio else None
-            worker.give(End(self._covered(worker, span, sound, coverage), sound, tuple(failures)))
+            heard = sounds.get(worker.planned.audio) if worker.planned.audio else None
+            worker.give(End(self._covered(worker, span, heard, coverage), heard, tuple(failures)))
 
     def _stretch(self, span: TimeSpan, first: int) -> TimeSpan:
         """The part of ``span`` from frame ``first`` on; at least its last frame, so that the pass sees how it ends."""

@@ -130,11 +130,12 @@ def _decoded(plan: Plan, planned: PlannedPipeline) -> tuple[list[FrameBatch], Au
     if not needs and planned.audio is None:
         return [], None
     batches: list[FrameBatch | None] = []
-    with DecodePass(plan.media, needs, planned.audio) as decoding:
+    sounds = [planned.audio] if planned.audio is not None else []
+    with DecodePass(plan.media, needs, sounds) as decoding:
         if needs:
             batcher = Batcher(plan.media, needs[0], 0, _BATCH)
             batches.extend(map(batcher.add, decoding))
             batches.append(batcher.flush())
         else:
             list(decoding)  # reads the sound, and gives nothing
-        return [batch for batch in batches if batch is not None], decoding.audio_track
+        return [batch for batch in batches if batch is not None], next(iter(decoding.tracks.values()), None)
