@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+import videoannotator.decode.keeping as keeping
 import videoannotator.decode.sound as sound
 from videoannotator.data.frames import AudioTrack
 from videoannotator.data.media import MediaInfo
@@ -168,7 +169,7 @@ def test_a_broken_packet_is_silence_and_a_failure(tmp_path: Path) -> None:
 
 
 def test_long_sound_lies_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sound, "_MEMORY", 20000)
+    monkeypatch.setattr(keeping, "_MEMORY", 20000)
     info = probe(write_clip(tmp_path / "a.wav", frames=0, sound=tone(5, 16000), sound_rate=16000))
     track = _track(info)
     assert isinstance(track.samples, np.memmap)

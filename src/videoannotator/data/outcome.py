@@ -51,6 +51,14 @@ class Coverage:
         shared = (s for s in self.spans if s.overlaps(span))
         return Coverage(tuple(TimeSpan(max(s.start, span.start), min(s.end, span.end)) for s in shared), self.rate)
 
+    def without(self, spans: Sequence[TimeSpan]) -> Coverage:
+        """The part of it that lies in none of ``spans``."""
+        left = list(self.spans)
+        for gone in spans:
+            parts = ((s.start, min(s.end, gone.start)) for s in left), ((max(s.start, gone.end), s.end) for s in left)
+            left = [TimeSpan(start, end) for side in parts for start, end in side if end > start]
+        return Coverage(tuple(left), self.rate)
+
     def __contains__(self, time: float) -> bool:
         return any(time in span for span in self.spans)
 

@@ -93,8 +93,8 @@ class DecodePass:
     ``frames``: what is asked of the pictures; ``audio``: what is asked of the sound; ``span``: the stretch to look at,
     the whole file when None. The file is opened once, here. Iteration gives each `Picture` that at least one need
     samples, in presentation order. ``tracks`` has the sound for each of ``audio`` when iteration has ended (with
-    ``frames=()`` it gives nothing, and only the sound is read). Failures of decoding are collected in ``failures`` and
-    never raised: the other frames come.
+    ``frames=()`` it gives nothing, and only the sound is read), ``heard`` where it is sound of the file. Failures of
+    decoding are collected in ``failures`` and never raised: the other frames come.
 
     Frames that the decoder itself marks as damaged (their data was broken and it guessed) are not handed over. Where
     the size of the pictures changes on the way, all are scaled to the size that `MediaInfo` tells.
@@ -122,6 +122,7 @@ class DecodePass:
         self.span = span if span is not None else media.span
         self.decoded = 0
         self.tracks: dict[Audio, AudioTrack] = {}
+        self.heard: dict[Audio, Coverage] = {}
         self._whole = span is None or span.end >= media.duration
         self._failures: list[Failure] = []
         self._seen: list[tuple[int, int]] = []
@@ -142,7 +143,7 @@ class DecodePass:
         if info is None or self._sound is None:
             return None
         rates = list(dict.fromkeys(need.rate for need in self.audio))
-        return SoundCollector(rates, self.span, float(self._origin), info.start)
+        return SoundCollector(rates, self.span, float(self._origin), info.start, self.media.duration)
 
     @property
     def _origin(self) -> Fraction:
@@ -268,7 +269,9 @@ class DecodePass:
 
     def _finish(self) -> None:
         if self._collector is not None and not self.tracks:
+            self._collector.finish()
             self.tracks = {need: self._collector.track(need.rate) for need in self.audio}
+            self.heard = {need: self._collector.coverage(need.rate, track) for need, track in self.tracks.items()}
         cut = missing_end(self._container, self.media) if self._whole else None
         if cut is not None:
             message = (

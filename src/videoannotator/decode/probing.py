@@ -69,6 +69,7 @@ class _Read:
     sound_begins: int | None = None
     sound_ends: int | None = None
     sound_ticks: int = 0
+    sound_packets: int = 0
 
     @property
     def sound_first(self) -> Fraction | None:
@@ -101,6 +102,7 @@ class _Read:
             return
         length = packet.duration or 0
         self.sound_ticks += length
+        self.sound_packets += 1
         when = packet.pts if packet.pts is not None else packet.dts
         if when is not None:
             self.sound_begins = when if self.sound_begins is None else min(when, self.sound_begins)
@@ -155,7 +157,7 @@ def _media_info(
     sound_start = start_of(sound)
     if sound_start is None:
         sound_start = read.sound_first
-    if sound is None or (sound_start is None and not read.sound_length):
+    if not read.sound_packets:
         sound = None
     origin, clock = _clock(picture, read, sound_start if sound is not None else None)
     if picture is None and sound is None:

@@ -52,6 +52,7 @@ class Feeder:
         needs = list(dict.fromkeys(w.planned.frames for w in firsts if w.planned.frames))
         rates = list(dict.fromkeys(w.planned.audio for w in workers if w.planned.audio))
         sounds: dict[Audio, AudioTrack] = {}
+        heard: dict[Audio, Coverage] = {}
         coverage: dict[Frames, Coverage] = {}
         failures: dict[Failure, None] = {}
         stretch = self._stretch(span, min(firsts.values(), default=0))
@@ -63,12 +64,14 @@ class Feeder:
                 self._pump(decoding, pictures, firsts if pictures else {})
                 coverage |= {need: decoding.coverage(need) for need in pictures}
                 sounds |= decoding.tracks
+                heard |= decoding.heard
                 failures |= dict.fromkeys(decoding.failures)
         for failure in failures:
             self.failed(failure)
         for worker in workers:
-            heard = sounds.get(worker.planned.audio) if worker.planned.audio else None
-            worker.give(End(self._covered(worker, span, heard, coverage), heard, tuple(failures)))
+            asked = worker.planned.audio
+            covered = self._covered(worker, span, heard.get(asked) if asked else None, coverage)
+            worker.give(End(covered, sounds.get(asked) if asked else None, tuple(failures)))
 
     def _stretch(self, span: TimeSpan, first: int) -> TimeSpan:
         """The part of ``span`` from frame ``first`` on; at least its last frame, so that the pass sees how it ends."""
@@ -104,12 +107,12 @@ class Feeder:
             give(key, batcher.flush())
 
     def _covered(
-        self, worker: Worker, span: TimeSpan, sound: AudioTrack | None, coverage: Mapping[Frames, Coverage]
+        self, worker: Worker, span: TimeSpan, heard: Coverage | None, coverage: Mapping[Frames, Coverage]
     ) -> Coverage:
         planned = worker.planned
         if planned.frames is not None:
             return coverage.get(planned.frames, Coverage((), planned.frames.rate))
-        if sound is not None:
-            return Coverage((sound.span,))
+        if heard is not None:
+            return heard
         read = [self.covered[n.pipeline] for n in planned.outputs if n.pipeline in self.covered]
         return read[0].within(span) if read else Coverage((span,))

@@ -29,13 +29,14 @@ from numpy.typing import NDArray
 from videoannotator.decode.opening import open_media
 from videoannotator.decode.reading import audio_stream, packets, video_stream
 
-__all__ = ["BITS", "corrupt_packet", "draw", "read_number", "tone", "truncate", "write_clip"]
+__all__ = ["BITS", "chords", "corrupt_packet", "draw", "read_number", "tone", "truncate", "write_clip"]
 
 BITS = 12
 """How many bits the frame number has: numbers go up to 4095."""
 
 _SOUND_CODECS = {".mp4": "aac", ".m4a": "aac", ".mov": "pcm_s16le", ".ts": "mp2", ".mp3": "libmp3lame", ".flac": "flac"}
 _CHUNK = 1024
+_LAYOUTS = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}
 
 
 def draw(number: int, width: int = 160, height: int = 120) -> NDArray[np.uint8]:
@@ -63,6 +64,20 @@ def tone(seconds: float, rate: int = 16000, *, frequency: float = 440.0, start: 
     return np.where(time >= start, 0.5 * np.sin(2 * np.pi * frequency * time), 0.0).astype(np.float32)
 
 
+def chords(seconds: float, rate: int = 16000) -> NDArray[np.float32]:
+    """Music without a voice: a cadence of four chords, two a second, each tone with five overtones that die away;
+    amplitude 0.5 at most: float32, (samples,).
+    """
+    time = np.arange(round(seconds * rate)) / rate
+    since, sound = time % 0.5, np.zeros(time.size)
+    cadence = np.array([[0, 4, 7], [5, 9, 12], [7, 11, 14], [0, 4, 7]])  # semitones: I, IV, V, I
+    for tones in range(3):
+        pitch = 261.63 * 2 ** (cadence[(time // 0.5).astype(int) % 4, tones] / 12)
+        for overtone in range(1, 6):
+            sound += np.sin(2 * np.pi * overtone * pitch * since) / overtone * np.exp(-3 * since)
+    return (0.5 * sound / max(1e-9, float(np.abs(sound).max(initial=0)))).astype(np.float32)
+
+
 def write_clip(
     path: str | PathLike[str],
     *,
@@ -82,6 +97,8 @@ def write_clip(
     sound: NDArray[np.float32] | Literal["tone", "silence"] | None = None,
     sound_rate: int = 48000,
     sound_start: float = 0.0,
+    sound_hole: tuple[float, float] | None = None,
+    sound_layout: str | None = None,
     sound_codec: str | None = None,
     container: str | None = None,
     container_options: Mapping[str, str] | None = None,
@@ -94,8 +111,10 @@ def write_clip(
     ``mirrored``: what a player has to do, in this order; pictures are stored the other way round, as a phone held
     upright does, so that they are shown as `draw` made them. ``transfer``: FFmpeg's number of the transfer function
     (16 = PQ, 18 = HLG).
-    ``sound``: samples, a tone or silence as long as the pictures; ``sound_start``: its time in seconds. ``frames=0``
-    writes sound only.
+    ``sound``: samples, float32 (samples,) or (channels, samples), or a tone or silence as long as the pictures;
+    ``sound_start``: its time in seconds. ``sound_hole``: a stretch of it, in seconds from its start, that is left out,
+    so that what comes after keeps its time. ``sound_layout``: FFmpeg's name of the channels' layout (``"5.1"``,
+    ``"9C"`` for nine that are nowhere); else the usual one of so many. ``frames=0`` writes sound only.
     """
     path = Path(path)
     base = time_base or Fraction(1) / Fraction(rate)
@@ -117,9 +136,10 @@ def write_clip(
             if interlaced:
                 stream.codec_context.flags |= 1 << 18 | 1 << 29  # AV_CODEC_FLAG_INTERLACED_DCT, _ME
         voice: Any = None
-        if sound is not None:
+        samples = None if sound is None else _samples(sound, length, sound_rate)
+        if samples is not None:
             voice = output.add_stream(sound_codec or _SOUND_CODECS.get(path.suffix, "pcm_s16le"), rate=sound_rate)
-            voice.layout = "mono"
+            voice.layout = sound_layout or _LAYOUTS[len(samples)]
         for number, tick in enumerate(ticks):
             frame = _stored(number, size, rotation, mirrored).reformat(format=pixel_format)
             frame.pts, frame.time_base = tick, base
@@ -128,8 +148,10 @@ def write_clip(
             output.mux(stream.encode(frame))
         if stream is not None:
             output.mux(stream.encode(None))
-        if voice is not None:
-            _write_sound(output, voice, _samples(sound, length, sound_rate), sound_start)
+        if samples is not None:
+            for begin, part in _without(samples, sound_hole, sound_rate):
+                _write_sound(output, voice, part, sound_start + begin)
+            output.mux(voice.encode(None))
     return path
 
 
@@ -139,21 +161,35 @@ def _stored(number: int, size: tuple[int, int], rotation: int, mirrored: bool) -
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(stored), "rgb24")
 
 
-def _samples(sound: NDArray[np.float32] | str | None, length: float, rate: int) -> NDArray[np.float32]:
+def _samples(sound: NDArray[np.float32] | str, length: float, rate: int) -> NDArray[np.float32]:
+    """(channels, samples)."""
     if isinstance(sound, np.ndarray):
-        return sound
-    return tone(length, rate) if sound == "tone" else np.zeros(round(length * rate), dtype=np.float32)
+        return sound if sound.ndim == 2 else sound[None, :]
+    return (tone(length, rate) if sound == "tone" else np.zeros(round(length * rate), dtype=np.float32))[None, :]
+
+
+def _without(
+    samples: NDArray[np.float32], hole: tuple[float, float] | None, rate: int
+) -> list[tuple[float, NDArray[np.float32]]]:
+    """What comes before and after the hole, each with its time in seconds."""
+    if hole is None:
+        return [(0.0, samples)]
+    first, last = round(hole[0] * rate), round(hole[1] * rate)
+    return [(0.0, samples[:, :first]), (last / rate, samples[:, last:])]
 
 
 def _write_sound(output: Any, voice: Any, samples: NDArray[np.float32], start: float) -> None:
-    rate = voice.rate
-    resampler = av.AudioResampler(format=voice.format, layout="mono", rate=rate, frame_size=voice.frame_size or _CHUNK)
-    frame = av.AudioFrame.from_ndarray(samples[None, :].astype(np.float32), format="fltp", layout="mono")
+    if not samples.size:
+        return
+    rate, layout = voice.rate, voice.layout
+    resampler = av.AudioResampler(format=voice.format, layout=layout, rate=rate, frame_size=voice.frame_size or _CHUNK)
+    packed = np.ascontiguousarray(samples.T, dtype=np.float32).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout.name)
     frame.sample_rate = rate
     frame.pts, frame.time_base = round(start * rate), Fraction(1, rate)
     for piece in (*resampler.resample(frame), *resampler.resample(None)):
-        output.mux(voice.encode(piece))
-    output.mux(voice.encode(None))
+        if piece is not None:  # what PyAV gives for the end of a sound that needs no converting
+            output.mux(voice.encode(piece))
 
 
 def truncate(path: str | PathLike[str], keep: float) -> Path:
