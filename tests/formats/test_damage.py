@@ -45,7 +45,7 @@ def _change(draw: Any, value: Any) -> Any:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("written")
-    export(a_result(), folder, ["native", "coco", "webvtt", "rttm", "csv"])
+    export(a_result(), folder, ["native", "coco", "webvtt", "rttm", "csv", "srt", "whisper_json"])
     return folder
 
 
@@ -53,7 +53,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(st.data())
 @pytest.mark.parametrize(
     "name",
-    ["session 01.videoannotator/manifest.json", "session 01_person_tracking.json", "session 01.datapackage.json"],
+    [
+        "session 01.videoannotator/manifest.json",
+        "session 01_person_tracking.json",
+        "session 01_speech_recognition.whisper.json",
+        "session 01.datapackage.json",
+    ],
 )
 def test_json_with_one_thing_changed(written: Path, name: str, data: st.DataObject) -> None:
     path = written / name
@@ -70,7 +75,12 @@ def test_json_with_one_thing_changed(written: Path, name: str, data: st.DataObje
 @given(st.data())
 @pytest.mark.parametrize(
     "name",
-    ["session 01_speech_recognition.vtt", "session 01_speaker_diarization.rttm", "session 01_person_tracking.csv"],
+    [
+        "session 01_speech_recognition.vtt",
+        "session 01_speech_recognition.srt",
+        "session 01_speaker_diarization.rttm",
+        "session 01_person_tracking.csv",
+    ],
 )
 def test_text_with_one_piece_changed(written: Path, name: str, data: st.DataObject) -> None:
     path = written / name

@@ -23,7 +23,7 @@ from videoannotator.formats.files import new_file, plain_name
 
 from .examples import a_result, as_shared
 
-ALL = ["native", "coco", "webvtt", "rttm", "csv", "mot"]
+ALL = ["native", "coco", "webvtt", "srt", "whisper_json", "rttm", "csv", "mot"]
 
 MOT = ["person_tracking_dog", "person_tracking_person", "person_tracking_person_det", "face_analysis"]
 
@@ -43,7 +43,7 @@ def test_no_file_says_that_a_pipeline_which_never_ran_found_nothing(tmp_path: Pa
     failed = Failure("no_audio", "the file has no sound", pipeline="voice_activity")
     silent = PipelineResult("voice_activity", {"speech": Table.empty(SpeechRegion)}, Coverage(), (failed,))
     result = attrs.evolve(a_result(), pipelines={"voice_activity": silent})
-    assert export(result, tmp_path, ["coco", "webvtt", "rttm", "csv", "mot"]) == []
+    assert export(result, tmp_path, ALL[1:]) == []
     assert read(export(result, tmp_path, ["native"])[0]) == result
     half = attrs.evolve(silent, coverage=Coverage((TimeSpan(0, 1),)))
     looked = attrs.evolve(result, pipelines={"voice_activity": half})
@@ -61,6 +61,8 @@ def test_all_formats_at_once_and_back(tmp_path: Path) -> None:
         "session 01_scene_detection.vtt",
         "session 01_voice_activity.vtt",
         "session 01_speech_recognition.vtt",
+        "session 01_speech_recognition.srt",
+        "session 01_speech_recognition.whisper.json",
         "session 01_voice_activity.rttm",
         "session 01_speaker_diarization.rttm",
         *(f"session 01_{name}.csv" for name in result),
@@ -73,7 +75,9 @@ def test_all_formats_at_once_and_back(tmp_path: Path) -> None:
     assert read(tmp_path / "session 01.datapackage.json") == as_shared(result, *result)
     for path in paths[1:]:
         for pipeline, output, table in read(path).tables():
-            if path.suffix in (".json", ".csv", ".rttm"):
+            if pipeline == "srt":  # which has no room for names
+                assert len(table) == len(result["speech_recognition"].utterances)
+            elif path.suffix in (".json", ".csv", ".rttm"):
                 assert table == result[pipeline].tables[output]
             elif path.suffix in (".txt", ".ini"):  # a part of the rows, see test_mot.py
                 assert 0 < len(table) <= len(result[pipeline].tables[output])

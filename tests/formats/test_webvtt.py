@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import pysubs2
 import pytest
 import webvtt
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +20,7 @@ from videoannotator.formats.webvtt import WebVtt
 from videoannotator.testing.strategies import tables
 
 from .examples import a_result, as_shared, only
+from .speech import SPOKEN, cues_of_ffmpeg, spoken
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LONGEST = 3e13  # seconds; webvtt-py counts hours with ten digits
@@ -72,6 +74,33 @@ def test_webvtt_py_reads_every_cue(tmp_path: Path, table: Table[Utterance]) -> N
     assert starts == sorted(starts)
     assert all(cue.end_time.in_milliseconds() > start for cue, start in zip(cues, starts, strict=True))
     assert sorted(html.unescape(c.text) for c in cues) == sorted(u.text.replace("\0", "\ufffd") for u in table)
+
+
+@pytest.mark.parametrize("text", SPOKEN)
+def test_speech_of_any_script_comes_back(tmp_path: Path, text: str) -> None:
+    said = spoken(text)
+    words = Table.from_rows(Word, [Word(u.start, u.end, u.text, 0.5, u.speaker) for u in said])
+    for path, table in zip(
+        WebVtt().write(only("p", utterances=said, words=words), tmp_path, stem="s"), (said, words), strict=True
+    ):
+        assert [(u.text, u.speaker) for u in next(WebVtt().read(path).tables())[2]] == [
+            (u.text, u.speaker) for u in table
+        ]
+
+
+@pytest.mark.parametrize("text", SPOKEN)
+def test_others_read_the_same(tmp_path: Path, text: str) -> None:
+    (path,) = WebVtt().write(only("p", utterances=spoken(text)), tmp_path, stem="s")
+    ours = sorted(WebVtt().read(path)["p"].utterances, key=lambda u: (u.start, u.end))
+    shown = [f"<v {u.speaker}>{u.text}" if u.speaker else u.text for u in ours]
+    times = [(round(u.start * 1000), round(u.end * 1000)) for u in ours]
+    assert [(start, end, html.unescape(said)) for start, end, said in cues_of_ffmpeg(path)] == [
+        (*span, said) for span, said in zip(times, shown, strict=True)
+    ]
+    theirs = pysubs2.load(str(path), format_="vtt", encoding="utf-8", keep_html_tags=True)
+    assert [(e.start, e.end) for e in theirs] == times
+    said = [html.unescape(e.text).replace("\\N", "\n") for e in theirs]
+    assert said[:-1] == [text.replace("\\N", "\n") for text in shown[:-1]], "it knows no notes: ours is in the last"
 
 
 def test_what_a_person_sees(tmp_path: Path) -> None:

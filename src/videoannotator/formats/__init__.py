@@ -32,6 +32,18 @@ def videoannotator_formats() -> list[FormatSpec]:
             summary="WebVTT of speech, words, speech regions and shots, to the millisecond",
         ),
         FormatSpec(
+            name="srt",
+            suffixes=(".srt",),
+            format="videoannotator.formats.srt:Srt",
+            summary="SubRip subtitles of speech and words, to the millisecond, with [speaker]: in front",
+        ),
+        FormatSpec(
+            name="whisper_json",
+            suffixes=(".whisper.json", ".json"),
+            format="videoannotator.formats.whisper_json:WhisperJson",
+            summary="JSON of transcripts as Whisper and WhisperX write it: segments, words, speakers, scores",
+        ),
+        FormatSpec(
             name="rttm",
             suffixes=(".rttm",),
             format="videoannotator.formats.rttm:Rttm",

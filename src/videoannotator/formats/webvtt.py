@@ -6,7 +6,6 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -16,6 +15,7 @@ from videoannotator.data.rows import Shot, SpeechRegion, Utterance, Word
 from videoannotator.data.table import Table
 from videoannotator.errors import DataError, FormatError
 from videoannotator.formats.classes import class_path
+from videoannotator.formats.cues import milliseconds
 from videoannotator.formats.files import dumps, file_names, new_file, read_text
 from videoannotator.formats.record import Record, foreign_result
 
@@ -59,7 +59,7 @@ class WebVtt:
             kind = _kind(table)
             what = f"{pipeline}.{output} of {result.provenance.media_name}, written by videoannotator"
             record = dumps(Record.of_table(result, pipeline, output, kind, clock=False)).replace(">", "\\u003e")
-            cues = sorted((_milliseconds(row), number, row) for number, row in enumerate(table, 1))
+            cues = sorted((milliseconds(row), number, row) for number, row in enumerate(table, 1))
             try:
                 text = webvtt.WebVTT(
                     captions=[_cue(kind, span, number, row) for span, number, row in cues],
@@ -112,14 +112,6 @@ def _holds(table: Table[Any]) -> bool:
 
 def _kind(table: Table[Any]) -> type[Any]:
     return next(k for k in _CLASSES if issubclass(table.row_class, k))
-
-
-def _milliseconds(row: Any) -> tuple[int, int]:
-    """Start and end, rounded; the end is at least one millisecond later."""
-    start, end = (
-        int(Decimal(repr(time)).scaleb(3).to_integral_value(rounding=ROUND_HALF_UP)) for time in (row.start, row.end)
-    )
-    return start, max(end, start + 1)
 
 
 def _clock(milliseconds: int) -> str:
