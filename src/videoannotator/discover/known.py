@@ -18,6 +18,7 @@ SHIPPED: Mapping[str, str] = {
     "person_tracking": "videoannotator-person-tracking",
     "pyfeat": "videoannotator-pyfeat",
     "scene_detection": "videoannotator-scene-detection",
+    "speaker_diarization": "videoannotator-speaker-diarization",
     "voice_activity": "videoannotator-voice-activity",
 }
 """Pipeline -> distribution; of several backends, the one that is used without a choice."""
