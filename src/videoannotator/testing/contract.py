@@ -38,8 +38,8 @@ __all__ = ["catalog_of", "check_pipeline", "check_result", "check_spec", "clips"
 _EXPECTED = {"silent": "no_audio", "one_frame": "no_audio"}
 """Clips without a sound stream: a pipeline that needs sound must fail on them, with this kind, and on no other."""
 
-_IDS = ("track", "person", "face")
-"""Columns of numbers that mean somebody: given anew in every span, and never twice in a result."""
+_IDS = ("track", "person", "face", "utterance")
+"""Columns of numbers that mean somebody, or something said: given anew in every span, and never twice in a result."""
 
 
 def clips(folder: Path) -> dict[str, Path]:
