@@ -21,6 +21,7 @@ SHIPPED: Mapping[str, str] = {
     "scene_detection": "videoannotator-scene-detection",
     "speaker_diarization": "videoannotator-speaker-diarization",
     "voice_activity": "videoannotator-voice-activity",
+    "voice_features": "videoannotator-voice-features",
 }
 """Pipeline -> distribution; of several backends, the one that is used without a choice."""
 
