@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from plugins.voice_features.tests.conftest import RATE, measure
 
 Voices = Callable[[str], np.ndarray]

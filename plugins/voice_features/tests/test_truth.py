@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from plugins.voice_features.tests.conftest import RATE, made_voice, measure
 
 _QUALITY = {"measures": ["pitch", "quality"], "segments": "fixed", "segment_duration": 60}

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from plugins.voice_features.tests.conftest import RATE, SPEC, context_of, made_voice, measure
+
 from videoannotator import Annotator, SpeakerTurn, SpeechRegion, Table
 from videoannotator.data.outcome import Coverage, Failure
 from videoannotator.data.result import PipelineResult

@@ -43,9 +43,9 @@ class Grid:
 
     def inside(self, start: float, end: float) -> range:
         """The frames with their centre in the samples [start, end)."""
-        first = max(0, int(np.ceil((start - self.hop // 2) / self.hop)))
-        last = int(np.ceil((end - self.hop // 2) / self.hop))
-        return range(min(first, self.count), max(first, min(last, self.count)))
+        first, last = (int(np.ceil((edge - self.hop // 2) / self.hop)) for edge in (start, end))
+        first = min(max(0, first), self.count)
+        return range(first, max(first, min(last, self.count)))
 
     def fitting(self, length: int) -> range:
         """The frames around which ``length`` samples (even) lie wholly inside the sound."""
