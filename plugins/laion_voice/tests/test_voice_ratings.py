@@ -42,11 +42,9 @@ def talk(assets: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def sound(talk: Path) -> AudioTrack:
-    with DecodePass(probe(talk), [], va.Audio()) as decoding:
+    with DecodePass(probe(talk), [], [va.Audio()]) as decoding:
         list(decoding)
-        track = decoding.audio_track
-    assert track is not None
-    return track
+        return decoding.tracks[va.Audio()]
 
 
 def run(path: Path, names: tuple[str, ...] = ("laion_voice",), **config: Any) -> va.Result:

@@ -13,6 +13,7 @@ SHIPPED: Mapping[str, str] = {
     "face_expressions": "videoannotator-face-analysis",
     "face_landmarks": "videoannotator-face-landmarks",
     "laion_face": "videoannotator-laion-face",
+    "laion_voice": "videoannotator-laion-voice",
     "motion": "videoannotator-motion",
     "openface3": "videoannotator-openface3",
     "person_identity": "videoannotator-person-identity",
