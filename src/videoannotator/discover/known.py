@@ -9,6 +9,7 @@ __all__ = ["APART", "BACKENDS", "SHIPPED", "distributions", "how_to_install", "w
 
 SHIPPED: Mapping[str, str] = {
     "audio_processing": "videoannotator-audio-processing",
+    "active_speaker": "videoannotator-active-speaker",
     "face_analysis": "videoannotator-face-analysis",
     "face_expressions": "videoannotator-face-analysis",
     "face_landmarks": "videoannotator-face-landmarks",

@@ -1,1 +1,39 @@
-"""Who in the picture is speaking, for videoannotator: voices to faces to persons, with an off-screen class."""
+"""Who in the picture is speaking: voices to faces to persons, over the whole recording."""
+
+from __future__ import annotations
+
+import videoannotator as va
+
+_ROWS = "videoannotator_active_speaker.rows"
+
+
+@va.hookimpl
+def videoannotator_pipelines() -> list[va.PipelineSpec]:
+    """The one pipeline of this plugin."""
+    return [
+        va.PipelineSpec(
+            name="active_speaker",
+            version="1.0",
+            summary="Which face, and which person, each voice belongs to, and when the speaker is off screen",
+            needs=(
+                va.Frames(rate=25.0, height=720, color="gray"),
+                va.Audio(16000),
+                va.Output("face_analysis"),
+                va.Output("speaker_diarization", optional=True),
+                va.Output("voice_activity", optional=True),
+                va.Output("face_landmarks", optional=True),
+                va.Output("person_identity", optional=True),
+                va.Output("scene_detection", optional=True),
+            ),
+            gives={
+                "speaking": f"{_ROWS}:Speaking",
+                "speakers": f"{_ROWS}:SpeakerLink",
+                "frames": f"{_ROWS}:SpeakingFace",
+            },
+            pipeline="videoannotator_active_speaker.pipeline:ActiveSpeaker",
+            config="videoannotator_active_speaker.config:ActiveSpeakerConfig",
+            licence="MIT",
+            batch=8,
+            memory=va.MemoryNeed(fixed=150_000_000, per_pixel=4),
+        )
+    ]
