@@ -8,8 +8,8 @@ from pathlib import Path
 __all__ = ["APART", "BACKENDS", "SHIPPED", "distributions", "how_to_install", "what_to_install"]
 
 SHIPPED: Mapping[str, str] = {
-    "audio_processing": "videoannotator-audio-processing",
     "active_speaker": "videoannotator-active-speaker",
+    "audio_processing": "videoannotator-audio-processing",
     "face_analysis": "videoannotator-face-analysis",
     "face_expressions": "videoannotator-face-analysis",
     "face_landmarks": "videoannotator-face-landmarks",
