@@ -36,6 +36,20 @@ class Late(va.Pipeline[None]):
         return va.Table.of(va.Signal, time=[1e6], name="x", value=[1.0])
 
 
+class FromTheStart(va.Pipeline[None]):
+    """Of the span, whenever the sound begins."""
+
+    def finish(self) -> Any:
+        return va.Table.of(va.Signal, time=[self.context.span.start], name="x", value=[1.0])
+
+
+class WantsMore(va.Pipeline[None]):
+    def finish(self) -> Any:
+        return va.Table.of(
+            va.Signal, time=[self.context.audio.time(100)], name="x", value=self.context.audio.samples[100:101]
+        )
+
+
 class Hoards(va.Pipeline[None]):
     """Does not forget the span before."""
 
@@ -118,7 +132,8 @@ def test_good_pipelines_pass(name: str, tmp_path: Path) -> None:
             check_pipeline(name, tmp_path, catalog_=CATALOG)
     else:
         results = check_pipeline(name, tmp_path, catalog_=CATALOG)
-        assert set(results) == {"plain", "variable", "upright", "one_frame", "silent"}
+        sounds = {"late_sound", "few_samples"} if name == "loudness" else set()
+        assert set(results) == {"plain", "variable", "upright", "one_frame", "silent"} | sounds
 
 
 def test_a_state_that_tells_all_passes(tmp_path: Path) -> None:
@@ -131,6 +146,8 @@ def test_a_state_that_tells_all_passes(tmp_path: Path) -> None:
         ("Drifting", va.Frames(), {"x": "videoannotator.data.rows:Detection"}, "is not the file's"),
         ("Moody", va.Frames(), {"x": SIGNAL}, "two runs gave different rows"),
         ("Late", va.Audio(), {"x": SIGNAL}, "lies outside the file"),
+        ("FromTheStart", va.Audio(), {"x": SIGNAL}, "'late_sound', x: time .* lies outside the sound, from 0.3"),
+        ("WantsMore", va.Audio(), {"x": SIGNAL}, "'few_samples'.*pipeline_error"),
         ("KeepsToItself", va.Frames(), {"x": SIGNAL}, "x is another: something is remembered that state"),
         ("TellsTooLittle", va.Frames(), {"x": SIGNAL}, "x is another: something is remembered that state"),
         ("TellsWhatChanges", va.Frames(), {"x": SIGNAL}, "later calls change what state"),

@@ -54,7 +54,7 @@ class Mixer:
         if self._resampler is None or self._kind is None or self._last is None:
             return []
         short = self._fed < _SETTLED
-        missing = max(1, round(self._fed * self._rate / self._kind[2])) - self._given
+        missing = max(1, self._fed * self._rate // self._kind[2]) - self._given
         done: list[NDArray[np.float32]] = []
         while self._fed < _SETTLED:  # else nothing at all comes of a handful of samples
             self._fed += self._last.samples

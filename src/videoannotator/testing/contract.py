@@ -6,14 +6,15 @@
         check_pipeline("brightness", tmp_path)
 
 The pipeline is run by a real `Annotator` over clips made on the spot: constant and variable rate, upright phone,
-one frame, no sound, silence; in both precisions, if it declares both. It raises `AssertionError` that says which clip
+one frame, no sound, silence; in both precisions, if it declares both; and if it needs sound, one that starts late and
+ends early, and one of a few samples. It raises `AssertionError` that says which clip
 and which promise was broken.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,19 @@ import attrs
 
 from videoannotator.data.columns import columns_of
 from videoannotator.data.media import MediaInfo
+from videoannotator.data.needs import Audio, Frames, Need
 from videoannotator.data.result import PipelineResult, Result
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
 from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin, catalog
-from videoannotator.discover.config import config_of, config_schema, models_of, plain_config
+from videoannotator.discover.config import config_of, config_schema, models_of, needs_of, plain_config
 from videoannotator.discover.settings import entry_of
 from videoannotator.discover.specs import PipelineSpec, load
 from videoannotator.run.annotator import Annotator
-from videoannotator.testing.clips import write_clip
+from videoannotator.testing.clips import tone, write_clip
 from videoannotator.testing.relay import check_state
 
-__all__ = ["catalog_of", "check_pipeline", "check_result", "check_spec", "clips"]
+__all__ = ["catalog_of", "check_pipeline", "check_result", "check_spec", "clips", "sounds"]
 
 _EXPECTED = {"silent": "no_audio", "one_frame": "no_audio"}
 """Clips without a sound stream: a pipeline that needs sound must fail on them, with this kind, and on no other."""
@@ -51,6 +53,15 @@ def clips(folder: Path) -> dict[str, Path]:
         "upright": write_clip(folder / "upright.mp4", frames=6, rate=12, size=(160, 120), rotation=90, sound="silence"),
         "one_frame": write_clip(folder / "one_frame.mp4", frames=1, rate=25),
         "silent": write_clip(folder / "silent.mp4", frames=6, rate=12),
+    }
+
+
+def sounds(folder: Path) -> dict[str, Path]:
+    """The clips that pipelines which need sound are tried on besides, by name; written into ``folder``."""
+    whole = {"late_sound": (tone(0.4, 48000), 0.3), "few_samples": (tone(5 / 48000, 48000, frequency=8000), 0.0)}
+    return {
+        name: write_clip(folder / f"{name}.mov", frames=12, rate=12, sound=sound, sound_start=start)
+        for name, (sound, start) in whole.items()
     }
 
 
@@ -125,7 +136,33 @@ def check_pipeline(
             ) as annotator:
                 _check_fast(annotator, name, first, f"{name}, fast, on the clip {clip!r}")
         results[clip] = first
+    needs = needs_of(spec, config_of(spec, config or {}))
+    if any(isinstance(need, Audio) for need in needs):
+        with Annotator([name], config={name: config or {}}, catalog=found, download=False, cache=False) as annotator:
+            for clip, path in sounds(folder).items():
+                results[clip] = annotator.annotate(path, progress=False)
+                _check_sound(results[clip], name, needs, f"{name} on the clip {clip!r}")
     return results
+
+
+def _check_sound(result: Result, name: str, needs: Sequence[Need], where: str) -> None:
+    """It does not fail, and who only listens says nothing of times at which there is no sound."""
+    assert result.ok, f"{where}: {'; '.join(map(str, result.failures))}"
+    check_result(result[name], result.media, where)
+    audio = result.media.audio
+    if audio is None or any(isinstance(need, Frames) for need in needs):
+        return
+    end = audio.start + (audio.duration or 0.0)
+    sample = 1 / next(need.rate for need in needs if isinstance(need, Audio))
+    for output, table in result[name].tables.items():
+        for column in {"time", "start", "end"} & set(table.columns):
+            times = table.column(column)
+            outside = times[(times < audio.start - 1e-6) | (times > end + sample)]
+            assert outside.size == 0, (
+                f"{where}, {output}: {column} {outside[:3]} lies outside the sound, from {audio.start} s to {end} s"
+            )
+    beyond = result[name].coverage.without([TimeSpan(audio.start, end)]).duration
+    assert beyond < 1e-3, f"{where}: it covers {beyond} s in which there is no sound"
 
 
 def _check_spans(annotator: Annotator, name: str, whole: Result, where: str) -> None:
