@@ -1,8 +1,9 @@
 """Boxes on frames, of whatever row class: which tables have them, and which of these only tell more of others' boxes.
 
-Rows are known by their columns, so those of anybody's pipeline count. Rows with ``landmarks``, or the angles of a head
-or a gaze, are faces. Rows with a ``region`` are measurements of places, not things that were found. A table whose boxes
-are those of another one (expressions of faces that face_analysis found) tells more of the same things: `BoxTable.more`.
+Rows are known by their columns, so those of anybody's pipeline count. Rows with ``landmarks``, the angles of a head or
+a gaze, or ``speaking``, are faces. Rows with a ``region`` are measurements of places, not things that were found. A
+table whose boxes are those of another one (expressions of faces that face_analysis found) tells more of the same
+things: `BoxTable.more`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from videoannotator.data.table import Table
 __all__ = ["BoxTable", "Found", "box_tables"]
 
 _BOX = {"frame", "time", "x1", "y1", "x2", "y2"}
-_OF_FACES = {"landmarks", "yaw", "gaze_yaw", "valence"}
+_OF_FACES = {"landmarks", "yaw", "gaze_yaw", "valence", "speaking"}
 _SAMPLE = 64  # rows that decide whether two tables have the same boxes
 
 

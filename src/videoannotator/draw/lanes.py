@@ -18,7 +18,7 @@ from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
 from videoannotator.draw.look import Look
 from videoannotator.draw.people import People
-from videoannotator.draw.style import FACE, FAINT, INK, SHOTS, SPEECH, Color, track_color
+from videoannotator.draw.style import FACE, FAINT, INK, SHOTS, SPEECH, UNKNOWN, Color, track_color
 
 __all__ = ["Block", "Lane", "lanes", "of_persons", "span_lanes", "track_lanes"]
 
@@ -70,7 +70,7 @@ def lanes(result: Result, look: Look | None = None) -> list[Lane]:
         elif {"time", "region", "energy"} <= columns:
             drawn += _energy_lanes(table, coverage)
         elif {"start", "end"} <= columns:
-            drawn += _span_lanes(_span_title(result, name, output), table, columns, coverage)
+            drawn += _span_lanes(_span_title(result, name, output), table, columns, coverage, people)
         elif {"time", "name", "value"} <= columns:
             drawn += _signal_lanes(table, coverage)
     return drawn
@@ -84,10 +84,11 @@ def of_persons(table: Table[Any]) -> bool:
 def span_lanes(result: Result, look: Look) -> list[Lane]:
     """The lanes of what has a beginning and an end: shots, speech, speakers, labels."""
     drawn: list[Lane] = []
+    people = People(result)
     for name, output, table in result.tables():
         columns = set(table.columns)
         if look.takes(name) and {"start", "end"} <= columns:
-            drawn += _span_lanes(_span_title(result, name, output), table, columns, result[name].coverage)
+            drawn += _span_lanes(_span_title(result, name, output), table, columns, result[name].coverage, people)
     return drawn
 
 
@@ -100,10 +101,14 @@ def _span_title(result: Result, name: str, output: str) -> str | None:
     return output.replace("_", " ") if others else _title(name)
 
 
-def _span_lanes(title: str | None, table: Table[Any], columns: set[str], coverage: Coverage) -> Iterator[Lane]:
+def _span_lanes(
+    title: str | None, table: Table[Any], columns: set[str], coverage: Coverage, people: People
+) -> Iterator[Lane]:
     if issubclass(table.row_class, Shot):
         blocks = [Block(row.start, row.end, SHOTS[n % 2], str(n + 1)) for n, row in enumerate(table)]
         yield Lane("shots", tuple(blocks), covered=coverage.spans, note=_count(len(table)))
+    elif columns >= {"speaker", "on_screen", "face", "person"}:
+        yield from _seen_speakers(table, coverage, people)
     elif title is None or columns & {"track", "person"}:
         return  # tracks are told by their rows
     elif "speaker" in columns and "text" not in columns:
@@ -117,6 +122,25 @@ def _span_lanes(title: str | None, table: Table[Any], columns: set[str], coverag
     else:
         blocks = [Block(row.start, row.end, SPEECH, str(getattr(row, "text", "") or "")) for row in table]
         yield Lane(title, tuple(blocks), covered=coverage.spans, note=_count(len(table)))
+
+
+def _seen_speakers(table: Table[Any], coverage: Coverage, people: People) -> Iterator[Lane]:
+    """For each voice, whose face it comes from, in the colours of persons and tracks; grey off screen, pale unknown."""
+    for speaker in dict.fromkeys(row.speaker for row in table):
+        blocks = []
+        for row in table:
+            if row.speaker != speaker:
+                continue
+            person = people.persons.get(row.person)
+            if row.face is not None:
+                color = track_color(row.face) if person is None else person.color
+                text = f"#{row.face}" if person is None else person.title
+            else:
+                color, text = (FAINT, "off screen") if row.on_screen == "off_screen" else (UNKNOWN, "?")
+                text = text if person is None else f"{person.title}, {text}"
+            blocks.append(Block(row.start, row.end, color, text))
+        label = "speaker seen" if speaker is None else f"{speaker} seen"
+        yield Lane(label, tuple(blocks), covered=coverage.spans)
 
 
 def _likeliest(table: Table[Any]) -> list[Any]:

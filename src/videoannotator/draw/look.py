@@ -23,6 +23,7 @@ PARTS = (
     "pose",
     "gaze",
     "labels",
+    "speaking",
     "expressions",
     "scores",
     "shots",
@@ -30,7 +31,8 @@ PARTS = (
     "time",
 )
 """What can be drawn: boxes of persons and things, the areas they cover, their skeletons, boxes of faces, their
-landmarks, the axes of the head, where the eyes look, names and numbers, the labels of expressions, scores, the number
+landmarks, the axes of the head, where the eyes look, names and numbers, which face is
+speaking, the labels of expressions, scores, the number
 of the shot, the lanes under a film, the time."""
 
 _UNLESS_TOLD = tuple(part for part in PARTS if part not in ("expressions", "scores"))

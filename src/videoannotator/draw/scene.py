@@ -21,7 +21,7 @@ from videoannotator.draw.labels import Box
 from videoannotator.draw.look import Look
 from videoannotator.draw.people import People, Person
 from videoannotator.draw.posing import head_axes, head_box
-from videoannotator.draw.style import Color
+from videoannotator.draw.style import SPEECH, Color
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -115,6 +115,9 @@ class Scene:
             held = found.held or bool(getattr(row, "interpolated", False))
             person, color = self._color(boxes, row)
             box = (row.x1 * scale[0], row.y1 * scale[1], row.x2 * scale[0], row.y2 * scale[1])
+            speaks = self._speaks(boxes, row)
+            if speaks is not None:
+                canvas.around(box, SPEECH)
             if boxes.is_face or "boxes" in show:
                 (canvas.corners if held else canvas.box)(box, color)
             if boxes.is_face:
@@ -123,7 +126,7 @@ class Scene:
                     self._draw_face(canvas, boxes, row, box, color, scale)
             elif boxes.has("keypoints") and row.keypoints is not None:
                 self._draw_body(canvas, row.keypoints, box, color, scale, held=held)
-            text = self._text(boxes, row, person)
+            text = self._text(boxes, row, person, speaks)
             if text:
                 canvas.label(text, color, box, below=boxes.is_face)
 
@@ -215,8 +218,16 @@ class Scene:
                 same = (o for o in other.table[other.of_frame(row.frame)] if (o.x1, o.y1, o.x2, o.y2) == box)
                 yield from ((one, other.table.row_class) for one in same)
 
-    def _text(self, boxes: BoxTable, row: Any, person: Person | None) -> str:
-        """What a label says: the person, or the kind of thing and its track; the score, if it is asked for."""
+    def _speaks(self, boxes: BoxTable, row: Any) -> str | None:
+        """For a face that speaks, what its voice is called; ``speaks`` for a voice without a name; None for others."""
+        if "speaking" not in self.look.show or not boxes.is_face:
+            return None
+        speaking = (one for one, _ in self._of_same(boxes, row) if getattr(one, "speaking", False))
+        return next((getattr(one, "speaker", None) or "speaks" for one in speaking), None)
+
+    def _text(self, boxes: BoxTable, row: Any, person: Person | None, speaks: str | None = None) -> str:
+        """What a label says: the person, or the kind of thing and its track; who a face speaks as; the score, if asked
+        for."""
         parts = []
         if "labels" in self.look.show:
             track = getattr(row, "track", None)
@@ -228,6 +239,8 @@ class Scene:
                 name = str(getattr(row, "label", None) or boxes.pipeline.replace("_", " "))
                 number = f"track {track}" if self.people.persons else str(track)
                 parts.append(name if track is None else f"{name} {number}")
+        if speaks is not None:
+            parts = [f"{part}:" for part in parts] + [speaks]
         if "expressions" in self.look.show and boxes.is_face:
             labels = (getattr(other, "label", None) for other, _ in self._of_same(boxes, row) if other is not row)
             parts += [str(label) for label in labels if label is not None]

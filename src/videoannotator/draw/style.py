@@ -21,6 +21,7 @@ __all__ = [
     "PAPER",
     "SHOTS",
     "SPEECH",
+    "UNKNOWN",
     "WIDTH",
     "Color",
     "font",
@@ -44,6 +45,7 @@ LANE: Color = (232, 233, 230)
 FAILURE: Color = (176, 32, 32)
 FACE: Color = (255, 214, 10)
 SPEECH: Color = (0, 114, 178)
+UNKNOWN: Color = (198, 200, 203)
 SHOTS: tuple[Color, Color] = (86, 96, 110), (150, 160, 172)
 
 # Okabe and Ito's colours, told apart by colour-blind readers too (jfly.uni-koeln.de/color), without black and
