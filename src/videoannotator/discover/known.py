@@ -10,6 +10,7 @@ __all__ = ["APART", "BACKENDS", "SHIPPED", "distributions", "how_to_install", "w
 SHIPPED: Mapping[str, str] = {
     "active_speaker": "videoannotator-active-speaker",
     "audio_processing": "videoannotator-audio-processing",
+    "egemaps": "videoannotator-egemaps",
     "face_analysis": "videoannotator-face-analysis",
     "face_expressions": "videoannotator-face-analysis",
     "face_landmarks": "videoannotator-face-landmarks",
