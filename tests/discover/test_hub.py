@@ -169,7 +169,11 @@ def test_terms_are_accepted_by_the_user_and_the_token_is_his(
 ) -> None:
     spec = va.ModelSpec("closed", f"hub:lab/closed@{COMMIT}", "custom", gated=True)
     store = ModelStore(download=True)
-    with pytest.raises(ModelMissingError, match=r"accept the terms at http://127\.0\.0\.1.*/lab/closed, give a token"):
+    steps = (
+        r"accept the terms at http://127\.0\.0\.1:\d+/lab/closed \(.*make a token of the same account at "
+        r"http://127\.0\.0\.1:\d+/settings/tokens.*hf auth login.*videoannotator models fetch closed$"
+    )
+    with pytest.raises(ModelMissingError, match=steps):
         store.get("closed", [spec])
     assert server.asked == [], "without a token nobody is asked"
     monkeypatch.setenv("HF_TOKEN", "hf_of_somebody_who_did_not_agree")

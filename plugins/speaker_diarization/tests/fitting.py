@@ -32,7 +32,7 @@ from pyannote.database.util import load_rttm
 
 EXCERPTS = ("sample_two_speakers", "ami_dev00", "ami_trn05", "ami_trn08")
 RATE = 16000
-_STEPS, _STRIDE = 170, 1.0  # of fitting; seconds between the pieces that are fitted to
+_STEPS, _STRIDE = 120, 2.0  # of fitting; seconds between the pieces that are fitted to
 
 VBX = {
     "dependencies": {"pyannote.audio": "4.0.0"},
@@ -130,11 +130,11 @@ def fit_segmentation(assets: Path) -> PyanNet:
     orders = [
         powerset.to_powerset(active[:, :, list(order)]).argmax(dim=-1) for order in itertools.permutations(range(3))
     ]
-    optimizer = torch.optim.Adam(model.parameters(), lr=8e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     generator = torch.Generator().manual_seed(2)
     for step in range(_STEPS):
         for group in optimizer.param_groups:
-            group["lr"] = 8e-3 * (1 - step / _STEPS) + 1e-4
+            group["lr"] = 1e-2 * (1 - step / _STEPS) + 1e-4
         some = torch.randint(len(features), (16,), generator=generator)
         said = features[some]
         said, _ = model.lstm(said)

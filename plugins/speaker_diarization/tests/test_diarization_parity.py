@@ -54,7 +54,8 @@ def merged(separate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("merged")
     parts = {
         "segmentation": str(separate / "segmentation-3.0"),
-        "embedding": str(separate / "wespeaker-voxceleb-resnet34-LM"),
+        # not as a text: pyannote goes by what is in it, and takes any with "wespeaker" for a file in ONNX
+        "embedding": {"checkpoint": str(separate / "wespeaker-voxceleb-resnet34-LM")},
         "plda": str(save_plda(folder / "plda")),
     }
     params = {**AGGLOMERATIVE["pipeline"]["params"], **parts}

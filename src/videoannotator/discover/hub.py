@@ -32,9 +32,14 @@ class HubSource:
     file: str = ""
 
     @property
+    def site(self) -> str:
+        """The hub, or a mirror that the user has chosen."""
+        return _endpoint() or "https://huggingface.co"
+
+    @property
     def page(self) -> str:
         """Where people read about it, and agree to its terms."""
-        return f"{_endpoint() or 'https://huggingface.co'}/{self.repository}"
+        return f"{self.site}/{self.repository}"
 
 
 def hub_source(source: str) -> HubSource | None:
@@ -115,10 +120,11 @@ def fetch(spec: ModelSpec, source: HubSource, part: Path, *, bars: bool) -> Path
 
 
 def how_to_agree(spec: ModelSpec, source: HubSource) -> str:
-    """What to do about a repository that asks for an agreement."""
+    """What to do about a repository that asks for an agreement: where, and what to type, step by step."""
     return (
-        f"accept the terms at {source.page}, give a token of the same account (hf auth login, or the variable "
-        f"HF_TOKEN), then type: videoannotator models fetch {spec.name}"
+        f"accept the terms at {source.page} (an account is needed), make a token of the same account at "
+        f"{source.site}/settings/tokens (Read is enough), give it with: hf auth login (or in the variable HF_TOKEN), "
+        f"then type: videoannotator models fetch {spec.name}"
     )
 
 

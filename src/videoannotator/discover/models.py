@@ -152,7 +152,9 @@ class ModelStore:
             package = spec.source.removeprefix("package:").partition("/")[0]
             raise ModelMissingError(f"{spec.name} comes inside the package {package!r}: {self.by_hand(spec)}")
         if not self.may_fetch(spec):
-            raise ModelMissingError(f"{spec.name} asks for an agreement at {spec.source}; then {self.by_hand(spec)}")
+            raise ModelMissingError(
+                f"{spec.name} ({spec.source}) asks for an agreement, and is not on this disk: {self.by_hand(spec)}"
+            )
         if not self.download:
             raise ModelMissingError(
                 f"{spec.name} is not on this disk and downloads are off. Source: {spec.source} "

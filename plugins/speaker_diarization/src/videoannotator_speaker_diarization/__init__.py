@@ -26,6 +26,7 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
             config="videoannotator_speaker_diarization.config:SpeakerDiarizationConfig",
             licence="MIT",
             accelerators=("cuda", "mps"),
+            precisions=("exact", "fast"),
             batch=32,
             memory=va.MemoryNeed(fixed=700_000_000, per_frame=60_000_000),
             models=(

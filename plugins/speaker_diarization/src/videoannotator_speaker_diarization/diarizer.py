@@ -156,7 +156,7 @@ class Diarizer(SpeakerDiarization):  # type: ignore[misc]  # as above
     def _masks(self, segmentations: Any, exclude_overlap: bool) -> Floats:
         """Which frames are whose, float32 (pieces, frames, speakers): no overlap where enough is left."""
         active: Floats = np.nan_to_num(segmentations.data, nan=0.0).astype(np.float32)
-        if not exclude_overlap:
+        if not exclude_overlap or not (active.sum(axis=2) > 1).any():
             return active
         frames = active.shape[1]
         samples = segmentations.sliding_window.duration * self._embedding.sample_rate
