@@ -32,7 +32,7 @@ from pyannote.database.util import load_rttm
 
 EXCERPTS = ("sample_two_speakers", "ami_dev00", "ami_trn05", "ami_trn08")
 RATE = 16000
-_STEPS, _STRIDE = 120, 2.0  # of fitting; seconds between the pieces that are fitted to
+_STEPS, _STRIDE = 160, 2.0  # of fitting; seconds between the pieces that are fitted to
 
 VBX = {
     "dependencies": {"pyannote.audio": "4.0.0"},

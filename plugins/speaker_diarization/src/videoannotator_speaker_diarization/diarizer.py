@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from pyannote.audio import Inference
 from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
-from pyannote.audio.pipelines.clustering import VBxClustering
+from pyannote.audio.pipelines.clustering import AgglomerativeClustering, VBxClustering
 from pyannote.core import SlidingWindowFeature
 
 from videoannotator.discover.workers import Workers
 
-__all__ = ["Diarizer", "NoPlda", "Segmenter", "VBx"]
+__all__ = ["Agglomerative", "Diarizer", "NoPlda", "Segmenter", "VBx"]
 
 Floats: TypeAlias = NDArray[np.floating]
 
@@ -38,6 +38,12 @@ class NoPlda(PLDA):  # type: ignore[misc]  # pyannote has no types
         """Nothing is read."""
 
 
+def _of_nothing(embeddings: Floats) -> tuple[NDArray[np.int8], Floats, Floats]:
+    """What pyannote's clusterings give where no voice print is clear enough: one speaker, no known voice."""
+    pieces, speakers, width = embeddings.shape
+    return np.zeros((pieces, speakers), np.int8), np.ones((pieces, speakers, 1)), np.full((1, width), np.nan)
+
+
 class VBx(VBxClustering):  # type: ignore[misc]  # as above
     """pyannote's VBx, for which more speakers may be asked than there are voice prints: then there is one for each.
 
@@ -47,10 +53,22 @@ class VBx(VBxClustering):  # type: ignore[misc]  # as above
     def __call__(self, embeddings: Floats, segmentations: Any = None, **bounds: Any) -> Any:
         """See `VBxClustering`."""
         clear, _, _ = self.filter_embeddings(embeddings, segmentations=segmentations)
-        most = max(1, len(clear))
+        if not len(clear):
+            return _of_nothing(embeddings)
         for name in ("num_clusters", "min_clusters", "max_clusters"):
             if bounds.get(name):
-                bounds[name] = min(bounds[name], most)
+                bounds[name] = min(bounds[name], len(clear))
+        return super().__call__(embeddings, segmentations=segmentations, **bounds)
+
+
+class Agglomerative(AgglomerativeClustering):  # type: ignore[misc]  # as above
+    """pyannote's, which takes the mean of nothing where nothing is clear enough."""
+
+    def __call__(self, embeddings: Floats, segmentations: Any = None, **bounds: Any) -> Any:
+        """See `AgglomerativeClustering`."""
+        clear, _, _ = self.filter_embeddings(embeddings, segmentations=segmentations)
+        if not len(clear):
+            return _of_nothing(embeddings)
         return super().__call__(embeddings, segmentations=segmentations, **bounds)
 
 
@@ -100,8 +118,14 @@ class Diarizer(SpeakerDiarization):  # type: ignore[misc]  # as above
         super().__init__(segmentation=segmenter.model, embedding_batch_size=each, **params)
         self._segmentation = segmenter
         self._workers = workers
-        if self.klustering == "VBxClustering":
-            self.clustering = VBx(self._plda, metric=self._embedding.metric)
+        metric = self._embedding.metric
+        vbx = self.klustering == "VBxClustering"
+        self.clustering = VBx(self._plda, metric=metric) if vbx else Agglomerative(metric=metric)
+
+    def prepare(self) -> None:
+        """Find out how short a sound may be for the embedding network: it is tried with ever shorter ones."""
+        if self.embedding_exclude_overlap:
+            self._embedding.min_num_samples  # noqa: B018 - kept from here on
 
     def forget(self) -> None:
         """Another recording begins."""

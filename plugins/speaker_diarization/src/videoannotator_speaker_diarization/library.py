@@ -13,7 +13,7 @@ from typing import Any
 
 from videoannotator.errors import MissingDependencyError
 
-__all__ = ["as_it_was", "imported"]
+__all__ = ["imported", "quiet", "without_tf32"]
 
 _log = logging.getLogger(__name__)
 _TALKATIVE = ("lightning.pytorch.utilities.migration.utils", "lightning.pytorch.utilities.rank_zero")
@@ -23,12 +23,11 @@ def imported() -> None:
     """Import pyannote.audio, and switch its telemetry off for this process, whatever its settings say.
 
     pyannote.audio 4 reports each model, pipeline and file, with its length, to otel.pyannote.ai unless told otherwise.
+    Its warnings are hidden and what it prints is logged, of its own modules only: what matters of it is a notice here.
     Raises `MissingDependencyError`.
     """
     try:
-        with warnings.catch_warnings():
-            # torchcodec, which it opens files with, is not needed: it is given the sound
-            warnings.simplefilter("ignore")
+        with quiet():  # torchcodec, which it opens files with, need not work: it is given the sound
             import pyannote.audio
             import pyannote.audio.pipelines.clustering
             from pyannote.audio.telemetry import set_telemetry_metrics
@@ -39,8 +38,9 @@ def imported() -> None:
             "pip install videoannotator-speaker-diarization"
         ) from error
     set_telemetry_metrics(False)
+    warnings.filterwarnings("ignore", module=r"pyannote\.audio\.")
     for module in (pyannote.audio.pipelines.clustering, vbx):
-        vars(module)["print"] = _said  # they print what they find odd
+        vars(module)["print"] = _said
 
 
 def _said(*words: Any) -> None:
@@ -48,21 +48,11 @@ def _said(*words: Any) -> None:
 
 
 @contextmanager
-def as_it_was(device: str) -> Iterator[None]:
-    """While pyannote computes or loads: no warnings, no hints, and what it sets for the whole process is put back.
-
-    On CUDA it computes without TensorFloat-32, and leaves it switched off for everybody.
-    """
-    import torch
-
-    cuda = torch.backends.cuda.matmul, torch.backends.cudnn
-    allowed = [part.allow_tf32 for part in cuda]
+def quiet() -> Iterator[None]:
+    """For the moment of loading: no warnings, and none of lightning's hints about old checkpoints."""
     levels = [(logger, logger.level) for logger in map(logging.getLogger, _TALKATIVE)]
     for logger, _ in levels:
         logger.setLevel(logging.ERROR)
-    if device.startswith("cuda"):
-        for part in cuda:
-            part.allow_tf32 = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -70,6 +60,22 @@ def as_it_was(device: str) -> Iterator[None]:
     finally:
         for logger, level in levels:
             logger.setLevel(level)
-        if device.startswith("cuda"):
-            for part, before in zip(cuda, allowed, strict=True):
-                part.allow_tf32 = before
+
+
+@contextmanager
+def without_tf32(device: str) -> Iterator[None]:
+    """While it computes on CUDA: without TensorFloat-32, as it wants it; pyannote leaves that so for everybody."""
+    if not device.startswith("cuda"):
+        yield
+        return
+    import torch
+
+    parts = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [part.allow_tf32 for part in parts]
+    for part in parts:
+        part.allow_tf32 = False
+    try:
+        yield
+    finally:
+        for part, allowed in zip(parts, before, strict=True):
+            part.allow_tf32 = allowed

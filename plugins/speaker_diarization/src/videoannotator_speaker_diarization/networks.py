@@ -12,7 +12,7 @@ import torch
 
 from videoannotator.errors import ModelError
 from videoannotator_speaker_diarization.layout import NETWORK
-from videoannotator_speaker_diarization.library import as_it_was
+from videoannotator_speaker_diarization.library import quiet
 
 __all__ = ["read_network", "read_plda"]
 
@@ -38,7 +38,7 @@ def read_network(place: Path, *, device: str, trust: bool = False) -> Any:
         raise ModelError(f"{file} cannot be read: {error}; fetch the model again, or name another path") from error
     kept = _looked_at(data, file, trust=trust)
     try:
-        with as_it_was(device):
+        with quiet():
             model = Model.from_pretrained(io.BytesIO(data), map_location="cpu", strict=False)
             lacks = sorted(set(model.state_dict()) - set(kept["state_dict"]))
     except (*_UNREADABLE, MissingDependency, WrongDependencyVersion) as error:

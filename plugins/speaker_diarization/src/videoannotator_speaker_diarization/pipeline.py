@@ -13,7 +13,7 @@ from videoannotator.discover.workers import TorchWorkers
 from videoannotator.errors import ConfigError, DataError
 from videoannotator_speaker_diarization.config import SpeakerDiarizationConfig
 from videoannotator_speaker_diarization.layout import Layout, Part, read_layout
-from videoannotator_speaker_diarization.library import as_it_was, imported
+from videoannotator_speaker_diarization.library import imported, quiet, without_tf32
 from videoannotator_speaker_diarization.turns import Turn, overlap_rows, turn_rows, turns_of, voice_rows
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class SpeakerDiarization(Pipeline[SpeakerDiarizationConfig]):
         cpu = context.device == "cpu"
         self._workers = TorchWorkers("speaker_diarization", context.threads, owner="run") if cpu else None
         each = 1 if cpu else context.batch
-        with as_it_was(context.device):
+        with without_tf32(context.device), quiet():
             segmenter = Segmenter(
                 segmentation,
                 step=config.segmentation_step or layout.step,
@@ -73,6 +73,7 @@ class SpeakerDiarization(Pipeline[SpeakerDiarizationConfig]):
             )
             self._diarizer.instantiate(_values(layout, config, self._diarizer))
             self._diarizer.to(segmenter.device)
+            self._diarizer.prepare()
 
     def _network(self, part: Part, *, voice: bool = False) -> Any:
         """A network of pyannote's; the one that makes voice prints may compute in another memory layout."""
@@ -116,8 +117,10 @@ class SpeakerDiarization(Pipeline[SpeakerDiarizationConfig]):
         import torch
 
         self._diarizer.forget()
-        with as_it_was(self.context.device):
-            sound = {"waveform": torch.from_numpy(audio.samples)[None], "sample_rate": RATE, "uri": "sound"}
+        with quiet():  # torch warns of sound that is read only; nobody writes into it
+            waveform = torch.from_numpy(audio.samples)[None]
+        sound = {"waveform": waveform, "sample_rate": RATE, "uri": "sound"}
+        with without_tf32(self.context.device):
             said = self._diarizer(
                 sound,
                 num_speakers=config.num_speakers,
