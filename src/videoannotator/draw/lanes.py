@@ -18,7 +18,8 @@ from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
 from videoannotator.draw.look import Look
 from videoannotator.draw.people import People
-from videoannotator.draw.style import FACE, FAINT, INK, SHOTS, SPEECH, UNKNOWN, Color, track_color
+from videoannotator.draw.style import FACE, FAINT, INK, SHOTS, UNKNOWN, Color, track_color
+from videoannotator.draw.voices import Voices
 
 __all__ = ["Block", "Lane", "lanes", "of_persons", "span_lanes", "track_lanes"]
 
@@ -56,7 +57,7 @@ def lanes(result: Result, look: Look | None = None) -> list[Lane]:
     """A lane for every table that has a place on a time line, in the order of the result."""
     look = look if look is not None else Look()
     boxes = {id(found.table): found for found in box_tables(result)}
-    people = People(result)
+    people, voices = People(result), Voices.of(result, look)
     drawn: list[Lane] = []
     for name, output, table in result.tables():
         columns = set(table.columns)
@@ -70,7 +71,7 @@ def lanes(result: Result, look: Look | None = None) -> list[Lane]:
         elif {"time", "region", "energy"} <= columns:
             drawn += _energy_lanes(table, coverage)
         elif {"start", "end"} <= columns:
-            drawn += _span_lanes(_span_title(result, name, output), table, columns, coverage, people)
+            drawn += _span_lanes(_span_title(result, name, output), table, coverage, people, voices)
         elif {"time", "name", "value"} <= columns:
             drawn += _signal_lanes(table, coverage)
     return drawn
@@ -84,11 +85,11 @@ def of_persons(table: Table[Any]) -> bool:
 def span_lanes(result: Result, look: Look) -> list[Lane]:
     """The lanes of what has a beginning and an end: shots, speech, speakers, labels."""
     drawn: list[Lane] = []
-    people = People(result)
+    people, voices = People(result), Voices.of(result, look)
     for name, output, table in result.tables():
-        columns = set(table.columns)
-        if look.takes(name) and {"start", "end"} <= columns:
-            drawn += _span_lanes(_span_title(result, name, output), table, columns, result[name].coverage, people)
+        if look.takes(name) and {"start", "end"} <= set(table.columns):
+            title = _span_title(result, name, output)
+            drawn += _span_lanes(title, table, result[name].coverage, people, voices)
     return drawn
 
 
@@ -102,25 +103,27 @@ def _span_title(result: Result, name: str, output: str) -> str | None:
 
 
 def _span_lanes(
-    title: str | None, table: Table[Any], columns: set[str], coverage: Coverage, people: People
+    title: str | None, table: Table[Any], coverage: Coverage, people: People, voices: Voices
 ) -> Iterator[Lane]:
+    columns = set(table.columns)
     if issubclass(table.row_class, Shot):
         blocks = [Block(row.start, row.end, SHOTS[n % 2], str(n + 1)) for n, row in enumerate(table)]
         yield Lane("shots", tuple(blocks), covered=coverage.spans, note=_count(len(table)))
     elif columns >= {"speaker", "on_screen", "face", "person"}:
         yield from _seen_speakers(table, coverage, people)
-    elif title is None or columns & {"track", "person"}:
+    elif title is None or columns & {"track", "person"} or voices.said_again(table):
         return  # tracks are told by their rows
     elif "speaker" in columns and "text" not in columns:
-        for n, speaker in enumerate(dict.fromkeys(row.speaker for row in table)):
-            mine = [Block(row.start, row.end, track_color(n)) for row in table if row.speaker == speaker]
-            yield Lane(str(speaker), tuple(mine), covered=coverage.spans, note=_count(len(mine)))
+        for speaker in voices.new_speakers(table):
+            mine = [Block(row.start, row.end, voices.color(row)) for row in table if row.speaker == speaker]
+            label = title if speaker is None else speaker
+            yield Lane(label, tuple(mine), covered=coverage.spans, note=_count(len(mine)))
     elif "label" in columns:
         spans = _likeliest(table)
         blocks = [Block(row.start, row.end, SHOTS[n % 2], str(row.label or "")) for n, row in enumerate(spans)]
         yield Lane(title, tuple(blocks), covered=coverage.spans, note=_count(len(spans)))
     else:
-        blocks = [Block(row.start, row.end, SPEECH, str(getattr(row, "text", "") or "")) for row in table]
+        blocks = [Block(row.start, row.end, voices.color(row), str(getattr(row, "text", "") or "")) for row in table]
         yield Lane(title, tuple(blocks), covered=coverage.spans, note=_count(len(table)))
 
 
