@@ -10,9 +10,10 @@ import videoannotator as va
 from videoannotator.data.result import Result
 from videoannotator.data.rows import SpeakerTurn, SpeechRegion, Utterance, Word
 from videoannotator.data.table import Table
+from videoannotator.draw.fonts import _INSTALLED, _file, _has, font_for
 from videoannotator.draw.lanes import lanes, span_lanes
 from videoannotator.draw.look import Look
-from videoannotator.draw.style import SPEECH, track_color
+from videoannotator.draw.style import SPEECH, font, track_color
 from videoannotator.testing.clips import write_clip
 
 from .drawn import make_result
@@ -129,3 +130,24 @@ def test_turns_of_nobody_known_are_not_called_none(clip: Path) -> None:
     moods = Table.of(Mood, start=[0.0], end=[1.0], speaker=[None], value=1.0)
     (lane,) = lanes(make_result(clip, {"laion_voice": moods}))
     assert (lane.label, lane.blocks[0].color) == ("laion voice", SPEECH)
+
+
+def test_ascii_is_pillows_everywhere() -> None:
+    assert font_for("Anna: where is mummy?") == ""
+    assert font(20, "Anna").getname() == font(20).getname()
+
+
+@pytest.mark.parametrize("text", ["naïve café", "שלום", "Ελένη", "Юля"])
+def test_letters_of_others_are_drawn(text: str) -> None:
+    if not any(map(_file, _INSTALLED)):
+        pytest.skip("none of the fonts is installed")
+    file = font_for(text)
+    assert file
+    assert all(_has(file, letter) for letter in text if not letter.isspace())
+    assert not any(_has("", letter) for letter in text if not letter.isascii())
+    assert font(20, text).path == file
+
+
+def test_a_letter_that_no_font_has_is_a_box() -> None:
+    assert font_for("\U0010fffd") == ""
+    assert font(20, "\U0010fffd").getlength("\U0010fffd") > 0

@@ -121,7 +121,7 @@ class Canvas:
 
     def corner_text(self, text: str, *, right: bool) -> None:
         """A line of text in the lower right or left corner, above all else; left out where it does not fit."""
-        letters = font(self.measures.letters * self._finer)
+        letters = font(self.measures.letters * self._finer, text)
         wide = (letters.getlength(text) + letters.size) / self._finer
         high = 1.5 * self.measures.letters
         width, height = self.measures.width, self.measures.height
@@ -133,8 +133,8 @@ class Canvas:
         self._corners.append((text, box))
 
     def _write_corners(self) -> None:
-        letters = font(self.measures.letters * self._finer)
         for text, box in self._corners:
+            letters = font(self.measures.letters * self._finer, text)
             self._draw.rectangle(self._scaled(box), fill=(0, 0, 0, 190))
             x, y = self._scaled([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
             self._draw.text((x, y), text, font=letters, fill=(255, 255, 255), anchor="mm")
@@ -142,7 +142,6 @@ class Canvas:
 
     def _write_labels(self) -> None:
         """The labels, those of large boxes first: in a crowd they are the ones that are looked at."""
-        letters = font(self.measures.letters * self._finer)
         high = round(1.25 * self.measures.letters)
 
         def size(entry: tuple[str, Color, Box, bool]) -> float:
@@ -150,6 +149,7 @@ class Canvas:
             return (x1 - x2) * (y2 - y1)
 
         for text, color, box, below in sorted(self._labels, key=size):
+            letters = font(self.measures.letters * self._finer, text)
             wide = (letters.getlength(text) + 0.6 * letters.size) / self._finer
             if (box[3] - box[1]) * 3 < high:  # the box is far smaller than its label
                 continue

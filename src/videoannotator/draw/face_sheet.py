@@ -138,13 +138,15 @@ def _page(result: Result, groups: Sequence[_Group], cut: dict[tuple[int, int], I
     high = _SIDE + _CAPTION + GAP
     page = Image.new("RGB", (WIDTH, 2 * MARGIN + 40 + max(1, len(groups)) * high), PAPER)
     draw = ImageDraw.Draw(page)
-    name = shorten(result.provenance.media_name, font(20), WIDTH - 2 * MARGIN)
-    draw.text((MARGIN, MARGIN // 2), name, font=font(20), fill=INK, anchor="lt")
+    letters = font(20, result.provenance.media_name)
+    name = shorten(result.provenance.media_name, letters, WIDTH - 2 * MARGIN)
+    draw.text((MARGIN, MARGIN // 2), name, font=letters, fill=INK, anchor="lt")
     y = MARGIN + 30
     if not groups:
         draw.text((MARGIN, y), "no faces were found", font=font(15), fill=FAINT, anchor="lt")
     for number, group in enumerate(groups):
-        draw.text((MARGIN, y + 4), shorten(group.title, font(15), _LABELS - 12), font=font(15), fill=INK, anchor="lt")
+        letters = font(15, group.title)
+        draw.text((MARGIN, y + 4), shorten(group.title, letters, _LABELS - 12), font=letters, fill=INK, anchor="lt")
         draw.text((MARGIN, y + 26), shorten(group.note, font(12), _LABELS - 12), font=font(12), fill=FAINT, anchor="lt")
         x = MARGIN + _LABELS
         for place in group.shown:

@@ -109,8 +109,9 @@ def _head(result: Result) -> Image.Image:
         facts.append(f"annotated: {result.provenance.span}")
     picture = Image.new("RGB", (WIDTH, 64), PAPER)
     draw = ImageDraw.Draw(picture)
-    name = shorten(Path(media.path).name, font(30), WIDTH - 2 * MARGIN)
-    draw.text((MARGIN, 0), name, font=font(30), fill=INK, anchor="lt")
+    letters = font(30, Path(media.path).name)
+    name = shorten(Path(media.path).name, letters, WIDTH - 2 * MARGIN)
+    draw.text((MARGIN, 0), name, font=letters, fill=INK, anchor="lt")
     draw.text((MARGIN, 62), "   |   ".join(facts), font=font(15), fill=FAINT, anchor="lb")
     return picture
 

@@ -103,8 +103,9 @@ def tracks(
     chart = Chart(span)
     picture = Image.new("RGB", (WIDTH, chart.total(drawn) + 34 + 2 * MARGIN + 30), PAPER)
     draw = ImageDraw.Draw(picture)
-    name = shorten(result.provenance.media_name, font(20), WIDTH // 2)
-    draw.text((MARGIN, MARGIN // 2), name, font=font(20), fill=INK, anchor="lt")
+    letters = font(20, result.provenance.media_name)
+    name = shorten(result.provenance.media_name, letters, WIDTH // 2)
+    draw.text((MARGIN, MARGIN // 2), name, font=letters, fill=INK, anchor="lt")
     facts = f"{span.start:.2f} to {span.end:.2f} s"
     draw.text((WIDTH - MARGIN, MARGIN // 2 + 4), facts, font=font(14), fill=FAINT, anchor="rt")
     chart.draw_axis(draw, chart.draw_lanes(draw, drawn, MARGIN + 30))

@@ -113,7 +113,7 @@ class Strip:
             text = f"{time_text(time)}   frame {frame}"
             draw.text((chart.left, middle), text, font=font(round(0.75 * self.row)), fill=INK, anchor="lm")
         if self.shots and shot:
-            letters = font(round(0.62 * self.row))
+            letters = font(round(0.62 * self.row), shot)
             text = shorten(shot, letters, wide / 2)
             draw.text((wide - chart.left, middle), text, font=letters, fill=FAINT, anchor="rm")
         top = self._top

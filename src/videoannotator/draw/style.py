@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from videoannotator.draw.fonts import font_for
 from videoannotator.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -83,12 +84,19 @@ def pillow() -> None:
         raise MissingDependencyError('drawing needs Pillow: pip install "videoannotator[draw]"') from error
 
 
+def font(size: int, text: str = "") -> ImageFont.FreeTypeFont:
+    """Pillow's own font: nothing has to be installed, and sheets look alike everywhere.
+
+    For a ``text`` with letters that it does not have, an installed one: see `font_for`.
+    """
+    return _font(size, font_for(text))
+
+
 @cache
-def font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own font: nothing has to be installed, and sheets look alike everywhere."""
+def _font(size: int, file: str) -> ImageFont.FreeTypeFont:
     from PIL import ImageFont
 
-    letters = ImageFont.load_default(size)
+    letters = ImageFont.truetype(file, size) if file else ImageFont.load_default(size)
     if not isinstance(letters, ImageFont.FreeTypeFont):  # a Pillow built without FreeType
         raise MissingDependencyError("drawing needs a Pillow with FreeType: pip install --upgrade pillow")
     return letters

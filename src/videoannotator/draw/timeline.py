@@ -57,7 +57,8 @@ class Chart:
 
     def _draw_lane(self, draw: ImageDraw.ImageDraw, lane: Lane, y: int) -> None:
         high = self.height(lane)
-        small, letters = font(max(8, self.row // 2)), font(max(8, round(self.row * (0.46 if lane.slim else 0.58))))
+        small = font(max(8, self.row // 2))
+        letters = font(max(8, round(self.row * (0.46 if lane.slim else 0.58))), lane.label)
         middle = y + high / 2
         label = shorten(lane.label, letters, self.labels - 12)
         draw.text((self.left, middle), label, font=letters, fill=INK, anchor="lm")
@@ -77,13 +78,15 @@ class Chart:
 
     def _draw_blocks(self, draw: ImageDraw.ImageDraw, lane: Lane, y: int) -> None:
         high = self.height(lane)
-        letters = font(max(8, min(self.row // 2, high - 2)))
+        size = max(8, min(self.row // 2, high - 2))
         for block in lane.blocks:
             if block.end <= self.span.start or block.start >= self.span.end:
                 continue
             x1, x2 = self.x(block.start), self.x(block.end)
             draw.rectangle((x1, y, max(x2 - 1, x1 + 1), y + high), fill=block.color)
-            text = shorten(block.text, letters, x2 - x1 - 8) if block.text else ""
+            text = " ".join(block.text.split())
+            letters = font(size, text)
+            text = shorten(text, letters, x2 - x1 - 8)
             if text:
                 draw.text((x1 + 5, y + high / 2), text, font=letters, fill=ink_on(block.color), anchor="lm")
 
