@@ -43,14 +43,18 @@ def file_of(name: str) -> str:
 
 
 def save_heads(
-    folder: Path, size: tuple[int, tuple[int, ...]], names: tuple[str, ...], prefix: str = ""
+    folder: Path,
+    size: tuple[int, tuple[int, ...]],
+    names: tuple[str, ...],
+    prefix: str = "",
+    positions: int = POSITIONS,
 ) -> dict[str, FullEmbeddingMLP]:
     """Heads of these names in ``folder``; gives them back, by name."""
     torch.manual_seed(3)
     folder.mkdir(parents=True, exist_ok=True)
     made = {}
     for name in names:
-        takes = 4 * WIDTH if name in QUALITY else POSITIONS * WIDTH
+        takes = 4 * WIDTH if name in QUALITY else positions * WIDTH
         head = made[name] = FullEmbeddingMLP(takes, *size).eval()
         torch.nn.init.normal_(head.mlp[-1].bias)  # so that each has a level of its own
         with torch.no_grad():  # and tells one sound from another
@@ -61,15 +65,15 @@ def save_heads(
     return made
 
 
-@pytest.fixture(scope="session")
-def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of encoder and decoder, as transformers saves it, that hears 30 s at a time."""
+def save_whisper(folder: Path, seconds: int) -> Path:
+    """A checkpoint of encoder and decoder, as transformers saves it, that hears so much at a time."""
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
     torch.manual_seed(5)
     sides = {"layers": 2, "attention_heads": 2, "ffn_dim": 16}
     config = WhisperConfig(
         d_model=WIDTH,
+        max_source_positions=50 * seconds,
         **{f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in sides.items()},
         vocab_size=64,
         max_target_positions=16,
@@ -78,14 +82,27 @@ def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
         eos_token_id=2,
         decoder_start_token_id=3,
     )
-    folder = tmp_path_factory.mktemp("whisper")
     model = WhisperForConditionalGeneration(config)
     with torch.no_grad():  # random weights are so small that it would hear hardly anything
         for convolution in (model.model.encoder.conv1, model.model.encoder.conv2):
             convolution.weight.mul_(50)
     model.save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)
+    WhisperFeatureExtractor(chunk_length=seconds).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that hears 30 s at a time, as Whisper does."""
+    return save_whisper(tmp_path_factory.mktemp("whisper"), 30)
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Settings for models that are quick: 2 s at a time, two heads."""
+    heads, encoder = tmp_path_factory.mktemp("quick_heads"), tmp_path_factory.mktemp("quick_whisper")
+    save_heads(heads, SMALL, ("anger", "arousal"), positions=100)
+    return {"weights": str(heads), "encoder": str(save_whisper(encoder, 2))}
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ def test_files_that_are_no_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "model_Anger_best.pth"
     if holds is None:
-        file.write_bytes(pickle.dumps({"proj.weight": _Code()}))
+        file.write_bytes(pickle.dumps({"proj.weight": _Code()}, protocol=2))
     else:
         torch.save(holds, file)
     with pytest.raises(ModelError, match=says):

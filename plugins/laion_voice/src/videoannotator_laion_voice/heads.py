@@ -75,9 +75,9 @@ class Head:
     """One head: a stack of linear layers with ReLU between, the first of which takes all that the encoder gives.
 
     ``file``: the state of its network: ``proj`` and ``mlp.N``, with torch.compile's ``_orig_mod.`` before them or
-    without. On the processor the file is mapped, not copied. ``positions``, ``width``: of the encoder's output. The
-    layers' sizes are read from the file: small, large and pooled heads are the same to it. Raises `ModelError` for a
-    file that is something else.
+    without. It is mapped into memory: on the processor nothing is copied. ``positions``, ``width``: of the encoder's
+    output. The layers' sizes are read from the file: small, large and pooled heads are the same to it. Raises
+    `ModelError` for a file that is something else.
     """
 
     def __init__(self, file: Path, *, positions: int, width: int, device: str = "cpu") -> None:
@@ -133,7 +133,7 @@ def _each(given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torc
 def _layers(file: Path, device: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Weights and biases of a head, from the first layer to the last, float32."""
     try:
-        mapped = device == "cpu" and zipfile.is_zipfile(file)  # what torch wrote before 1.6 cannot be
+        mapped = zipfile.is_zipfile(file)  # what torch wrote before 1.6 cannot be
         found: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
     except _UNREADABLE as error:
         raise ModelError(f"{file} is no head, or holds what is not unpickled here: {error}; fetch it again") from error
