@@ -5,6 +5,7 @@ from __future__ import annotations
 import videoannotator as va
 
 _ROWS = "videoannotator_active_speaker.rows"
+_WEIGHTS = "https://raw.githubusercontent.com/Junhua-Liao/LR-ASD/1b6dcd2d8fc2895683de6508ec6294ec47d388ca/weight"
 
 
 @va.hookimpl
@@ -33,7 +34,24 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
             pipeline="videoannotator_active_speaker.pipeline:ActiveSpeaker",
             config="videoannotator_active_speaker.config:ActiveSpeakerConfig",
             licence="MIT",
+            accelerators=("cuda", "mps"),
             batch=8,
             memory=va.MemoryNeed(fixed=150_000_000, per_pixel=4),
+            models=(
+                va.ModelSpec(
+                    name="lr_asd_talkset",
+                    source=f"{_WEIGHTS}/finetuning_TalkSet.model",
+                    licence="MIT",
+                    size=3_426_337,
+                    summary="LR-ASD, trained on AVA-ActiveSpeaker, fine-tuned on TalkSet; the better outside AVA",
+                ),
+                va.ModelSpec(
+                    name="lr_asd_ava",
+                    source=f"{_WEIGHTS}/pretrain_AVA.model",
+                    licence="MIT",
+                    size=3_426_337,
+                    summary="LR-ASD, trained on AVA-ActiveSpeaker",
+                ),
+            ),
         )
     ]

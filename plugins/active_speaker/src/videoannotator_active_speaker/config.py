@@ -29,8 +29,15 @@ class ActiveSpeakerConfig:
         default="auto",
         metadata={
             "help": "what tells how a mouth moves. landmarks: the points of face_landmarks, which is run, and no "
-            "picture is looked at. pixels: the changes of the picture. auto: landmarks "
+            "picture is looked at (unless weights are set). pixels: the changes of the picture. auto: landmarks "
             "if face_landmarks runs at this rate or a multiple, and keeps its points; else pixels"
+        },
+    )
+    weights: str | None = attrs.field(
+        default=None,
+        metadata={
+            "help": "an LR-ASD network, which then stands for what movement and synchrony say: a declared model name "
+            "(lr_asd_talkset, lr_asd_ava), or the path of such a checkpoint; needs torch. unset: none"
         },
     )
     rate: Annotated[float, Range(ge=5, le=60), Unit("1/s")] | None = attrs.field(
@@ -90,6 +97,10 @@ class ActiveSpeakerConfig:
         default=True, metadata={"help": "also tell it face by face and picture by picture, for drawing and scoring"}
     )
 
+    def models(self) -> tuple[str, ...]:
+        """The network, if one is set."""
+        return () if self.weights is None else (self.weights,)
+
     def needs(self) -> tuple[Need, ...]:
         """Sound, faces, voices; pictures unless landmarks tell everything."""
         needs: list[Need] = [Audio(16000), Output("face_analysis")]
@@ -104,7 +115,7 @@ class ActiveSpeakerConfig:
     @property
     def pictures(self) -> Frames | None:
         """The pictures that are looked at; None where landmarks tell everything."""
-        if self.mouth == "landmarks":
+        if self.mouth == "landmarks" and self.weights is None:
             return None
         return self.watched
 

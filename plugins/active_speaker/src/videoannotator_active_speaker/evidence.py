@@ -71,15 +71,15 @@ LANDMARKS = Activity(speaking=(-1.0, 0.6), still=(-2.6, 0.6))
 class Seen:
     """What was seen of one face. ``time``: (N,), in order. ``activity``: NaN where nothing was measured.
 
-    ``channels``: what is compared with the sound, each (N,). ``network``: (N,), the learned model's probabilities, NaN
-    where there are none. ``kind``: how activity is distributed.
+    ``channels``: what is compared with the sound, each (N,). ``kind``: how activity is distributed. ``network``:
+    times and the learned model's probabilities at them, NaN where there is no sound.
     """
 
     time: Floats
     activity: Floats
     channels: tuple[Floats, ...]
     kind: Activity = PIXELS
-    network: Floats | None = None
+    network: tuple[Floats, Floats] | None = None
 
     def part(self, start: float, end: float) -> slice:
         """The samples of ``[start, end)``."""
@@ -139,8 +139,9 @@ def of_network(seen: Seen, start: float, end: float) -> float | None:
     """Log likelihood ratio of what the learned model says of a stretch: the log odds of its mean, `CAPPED`."""
     if seen.network is None:
         return None
-    said = seen.network[seen.part(start, end)]
-    said = said[np.isfinite(said)]
+    times, said = seen.network
+    first, last = np.searchsorted(times, [start, end])
+    said = said[first:last][np.isfinite(said[first:last])]
     if not len(said):
         return None
     mean = float(np.clip(said.mean(), 1e-9, 1 - 1e-9))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +24,9 @@ from videoannotator_active_speaker.telling import frames, speakers, speaking
 from videoannotator_active_speaker.tracks import FaceTrack, InPicture, face_tracks
 from videoannotator_active_speaker.turns import Turn, pieces_of, turns_of
 
+if TYPE_CHECKING:
+    from videoannotator_active_speaker.learned import Learned, Watching
+
 __all__ = ["ActiveSpeaker"]
 
 Chunk = NDArray[np.float64]
@@ -38,7 +42,19 @@ class ActiveSpeaker(Pipeline[ActiveSpeakerConfig]):
 
     _tracks: Mapping[int, FaceTrack]
     _mouths: Mouths | None
+    _watching: Watching | None
     _chunks: tuple[Chunk, ...]
+
+    def setup(self) -> None:
+        """Load the network, if one is set, or take the one that is loaded."""
+        self._learned: Learned | None = None
+        weights, device, threads = self.config.weights, self.context.device, self.context.threads
+        if weights is not None:
+            from videoannotator_active_speaker.learned import Learned
+
+            self._learned = self.context.load(
+                weights, lambda file: Learned(file.path, device=device, threads=threads), variant=threads
+            )
 
     def begin(self) -> None:
         """Take faces and voices. Raises `ConfigError` where nobody says when somebody speaks."""
@@ -49,20 +65,30 @@ class ActiveSpeaker(Pipeline[ActiveSpeakerConfig]):
         self._mouths = None
         if self._points is None:
             self._mouths = Mouths(self._tracks, smallest=self.config.smallest, turned=self.config.turned)
-        self._chunks = ()
+        self._chunks, self._watching = (), None
+        if self._learned is not None:
+            from videoannotator_active_speaker.learned import Watching
+
+            self._watching = Watching(self._learned, self._tracks)
 
     def state(self) -> Any:
-        """What was measured, 40 bytes for each face and picture, and the last picture of each face."""
-        return self._chunks, None if self._mouths is None else self._mouths.state()
+        """What was measured, 40 bytes for each face and picture, and the last picture of each face; see `Watching`."""
+        parts = self._mouths, self._watching
+        return self._chunks, *(None if part is None else part.state() for part in parts)
 
     def restore(self, state: Any) -> None:
         """Go on from there."""
-        self._chunks, mouths = state
+        self._chunks, mouths, watching = state
         if self._mouths is not None:
             self._mouths.restore(mouths)
+        if self._watching is not None:
+            self._watching.restore(watching)
 
     def process(self, batch: FrameBatch) -> None:
         """Watch the mouths in these pictures."""
+        if self._watching is not None:
+            for picture, time in zip(batch.pixels, batch.time.tolist(), strict=True):
+                self._watching.look(picture, time, batch.scale)
         if self._mouths is None:
             return
         rows = [
@@ -76,7 +102,11 @@ class ActiveSpeaker(Pipeline[ActiveSpeakerConfig]):
     def finish(self) -> dict[str, Table[Any]]:
         """Who speaks."""
         config = self.config
-        seen = self._measured()
+        seen = dict(self._measured())
+        if self._watching is not None:
+            nothing = np.empty(0)
+            for track, said in self._watching.finish(self.context.audio).items():
+                seen[track] = attrs.evolve(seen.get(track, Seen(nothing, nothing, ())), network=said)
         people = People.of(self.context.output("person_identity"), self.context.output("face_analysis"), self._tracks)
         pieces = pieces_of(
             self._turns, InPicture(self._tracks), cuts=self._cuts, pictures=self._pictures(), window=config.window

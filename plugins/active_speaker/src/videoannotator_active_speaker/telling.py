@@ -16,6 +16,9 @@ from videoannotator_active_speaker.rows import SpeakerLink, Speaking, SpeakingFa
 
 __all__ = ["Owner", "frames", "speakers", "speaking"]
 
+_MOMENT = 0.04 - 1e-6
+"""s for which a measurement stands."""
+
 Owner = Callable[[int, float], int | None]
 """The person whose face a track is at a time; None where nobody said."""
 
@@ -137,12 +140,14 @@ def frames(faces: Table[Any], decided: Sequence[Decided], seen: Mapping[int, See
 def _measured(
     tracks: np.ndarray[Any, Any], times: np.ndarray[Any, Any], seen: Mapping[int, Seen]
 ) -> Iterator[tuple[float | None, float | None]]:
-    """Activity, and what the learned model says, of each track in the picture at that very time."""
+    """Activity, and what the learned model says, of each track at a time, or up to 0.04 s before."""
     for track, time in zip(tracks.tolist(), times.tolist(), strict=True):
         values: list[float | None] = [None, None]
         if track in seen:
-            part = seen[track].part(time - 1e-6, time + 1e-6)
-            for n, series in enumerate((seen[track].activity, seen[track].network)):
-                if series is not None and part.stop > part.start and np.isfinite(series[part.start]):
-                    values[n] = float(series[part.start])
+            series = [(seen[track].time, seen[track].activity)]
+            series += [seen[track].network] if seen[track].network is not None else []  # type: ignore[list-item]  # no None
+            for n, (when, value) in enumerate(series):
+                place = int(np.searchsorted(when, time + 1e-6)) - 1
+                if place >= 0 and time - when[place] < _MOMENT and np.isfinite(value[place]):
+                    values[n] = float(value[place])
         yield values[0], values[1]

@@ -16,14 +16,18 @@ __all__ = ["FaceTrack", "InPicture", "face_tracks"]
 
 Floats = NDArray[np.float64]
 
+_NEAR = 0.25
+"""s, of sightings whose boxes are averaged."""
+
 
 @attrs.frozen(eq=False)
 class FaceTrack:
     """The sightings of one face track, in order of time.
 
     ``time``: (N,), seconds. ``points``: float64 (N, 5, 2), landmarks in pixels as shown, NaN where there are none.
-    ``yaw``: (N,), degrees, NaN where unknown. ``visible``: the spans in which it is in the picture: from a sighting to
-    another with no cut and no more than ``hold`` seconds between, and each sighting as long as its frame is shown.
+    ``yaw``: (N,), degrees, NaN where unknown. ``boxes``: float64 (N, 4), pixels as shown. ``visible``: the spans in
+    which it is in the picture: from a sighting to another with no cut and no more than ``hold`` seconds between, and
+    each sighting as long as its frame is shown.
     """
 
     track: int
@@ -31,6 +35,7 @@ class FaceTrack:
     points: NDArray[np.float64]
     yaw: Floats
     visible: tuple[TimeSpan, ...]
+    boxes: NDArray[np.float64] = attrs.field(factory=lambda: np.empty((0, 4)))
 
     def sees(self, time: float) -> bool:
         """Whether it is in the picture at that time."""
@@ -40,14 +45,27 @@ class FaceTrack:
         """Landmarks (5, 2) and yaw at a time, on straight lines between sightings; None where it is not visible."""
         if not self.sees(time):
             return None
+        before, after, share = self._between(time)
+        points = (1 - share) * self.points[before] + share * self.points[after]
+        return points, float((1 - share) * self.yaw[before] + share * self.yaw[after])
+
+    def box(self, time: float) -> Floats:
+        """Its box at a time, x1, y1, x2, y2: between the means of sightings near in time on straight lines."""
+        before, after, share = self._between(time)
+        return np.asarray((1 - share) * self._steady(before) + share * self._steady(after))
+
+    def _steady(self, place: int) -> Floats:
+        near = np.abs(self.time - self.time[place]) <= _NEAR
+        return np.asarray(self.boxes[near].mean(axis=0))
+
+    def _between(self, time: float) -> tuple[int, int, float]:
+        """The sightings before and after, and how much of the way between them is gone."""
         after = int(np.searchsorted(self.time, time, side="right"))
         before = max(after - 1, 0)
         after = min(after, len(self.time) - 1)
         gap = self.time[after] - self.time[before]
         share = float((time - self.time[before]) / gap) if gap > 0 else 0.0
-        share = min(max(share, 0.0), 1.0)
-        points = (1 - share) * self.points[before] + share * self.points[after]
-        return points, float((1 - share) * self.yaw[before] + share * self.yaw[after])
+        return before, after, min(max(share, 0.0), 1.0)
 
 
 class InPicture:
@@ -95,13 +113,14 @@ def face_tracks(
         )
     track = np.ma.getdata(numbers)
     time = np.asarray(faces.column("time"), dtype=np.float64)
+    boxes = np.stack([np.asarray(faces.column(c), dtype=np.float64) for c in ("x1", "y1", "x2", "y2")], axis=1)
     points, yaw = _points(faces), np.ma.filled(np.ma.asarray(faces.column("yaw"), dtype=np.float64), np.nan)
     found = {}
     for number in np.unique(track).tolist():
         mine = np.flatnonzero(track == number)
         mine = mine[np.argsort(time[mine], kind="stable")]
         spans = _visible(time[mine], rate=rate, times=times, end=end, cuts=np.asarray(cuts), hold=hold)
-        found[number] = FaceTrack(number, time[mine], points[mine], yaw[mine], spans)
+        found[number] = FaceTrack(number, time[mine], points[mine], yaw[mine], spans, boxes[mine])
     return found
 
 
