@@ -23,6 +23,7 @@ SHIPPED: Mapping[str, str] = {
     "pyfeat": "videoannotator-pyfeat",
     "scene_detection": "videoannotator-scene-detection",
     "speaker_diarization": "videoannotator-speaker-diarization",
+    "speech_recognition": "videoannotator-speech-recognition",
     "voice_activity": "videoannotator-voice-activity",
     "voice_features": "videoannotator-voice-features",
 }
