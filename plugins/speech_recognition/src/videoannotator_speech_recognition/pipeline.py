@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from videoannotator import Pipeline, Table, Utterance
 from videoannotator.discover.models import ModelFile, cache_folder
-from videoannotator.discover.specs import load
 from videoannotator.errors import ConfigError, DataError
 from videoannotator_speech_recognition.config import SpeechRecognitionConfig
 from videoannotator_speech_recognition.gating import RATE, Stretch, Voice, heard, stretches
@@ -75,10 +74,10 @@ class SpeechRecognition(Pipeline[SpeechRecognitionConfig]):
         """The folder for CTranslate2, converted from what is given when it is none."""
         if file.path.is_dir() and (file.path / "model.bin").is_file():
             return file.path
-        converted = load("videoannotator_speech_recognition.converting:converted")  # needs torch
+        from videoannotator_speech_recognition.converting import converted
+
         self.context.notice(f"{file.name} was converted to CTranslate2, float32")
-        folder: Path = converted(file.path, cache_folder() / "converted" / file.sha256)
-        return folder
+        return converted(file.path, cache_folder() / "converted" / f"{file.sha256}-float32")
 
     def _reference(self) -> Engine:
         from videoannotator_speech_recognition import reference
