@@ -286,9 +286,9 @@ def hub_folder(folder: Path, *, dtype: torch.dtype, pickled: bool = False, token
         for parameter in model.parameters():
             parameter.normal_(std=0.4)
     model = model.to(dtype)
-    model.generation_config.update(
-        alignment_heads=[[1, 0], [1, 3]], suppress_tokens=[1, 2], begin_suppress_tokens=[220, 50257]
-    )
+    told = {"alignment_heads": [[1, 0], [1, 3]], "suppress_tokens": [1, 2], "begin_suppress_tokens": [220, 50257]}
+    for name, value in told.items():
+        setattr(model.generation_config, name, value)
     model.save_pretrained(folder)
     if pickled:
         torch.save(model.state_dict(), folder / "pytorch_model.bin")
