@@ -10,11 +10,13 @@ from pathlib import Path
 
 from benchmarks.speed import rounds, single
 from benchmarks.speed.comparing import DifferenceError
+from benchmarks.speed.hearing import hearing
 from benchmarks.speed.material import ASSETS, BUILD, material
 from benchmarks.speed.report import Section, machine, write
+from benchmarks.speed.speech import speech
 from benchmarks.speed.vision import vision
 
-ALONE = ("overhead", "cached", "vision", "growth")
+ALONE = ("overhead", "cached", "vision", "speech", "hearing", "growth")
 EVERY = (*rounds.BENCHMARKS, *ALONE)
 
 
@@ -63,6 +65,10 @@ def _benchmarks(chosen: argparse.Namespace) -> list[Callable[[], list[Section]]]
         todo.append(whole_runs)
     if "vision" in chosen.only:
         todo.append(lambda: [vision(video.path, chosen.repeats)])
+    if "speech" in chosen.only:
+        todo.append(lambda: [speech(max(chosen.minutes, 1), chosen.repeats)])
+    if "hearing" in chosen.only:
+        todo.append(lambda: [hearing(video.path, chosen.repeats)])
     if "growth" in chosen.only:
         lengths = single.LENGTHS[:-1] if chosen.quick else single.LENGTHS
         todo.append(lambda: [single.growth(video, weights, lengths)])

@@ -16,6 +16,7 @@ from benchmarks.speed.comparing import Found
 from benchmarks.speed.idle import catalog_of
 from benchmarks.speed.networks import alone, forwards, together
 from benchmarks.speed.processes import peak
+from benchmarks.speed.speech import hear
 from benchmarks.speed.threads import Threads
 
 import videoannotator as va
@@ -159,6 +160,7 @@ JOBS: Mapping[str, Callable[..., Told]] = {
     "together": together,
     "alone": alone,
     "forwards": forwards,
+    "hear": hear,
 }
 
 
