@@ -27,12 +27,11 @@ from pyannote.audio.core.task import Problem, Resolution, Specifications
 from pyannote.audio.models.embedding import WeSpeakerResNet34
 from pyannote.audio.models.segmentation import PyanNet
 from pyannote.audio.utils.powerset import Powerset
-from pyannote.core import Segment
 from pyannote.database.util import load_rttm
 
 EXCERPTS = ("sample_two_speakers", "ami_dev00", "ami_trn05", "ami_trn08")
 RATE = 16000
-_STEPS, _STRIDE = 160, 2.0  # of fitting; seconds between the pieces that are fitted to
+_STEPS, _STRIDE = 220, 1.0  # of fitting; seconds between the pieces that are fitted to
 
 VBX = {
     "dependencies": {"pyannote.audio": "4.0.0"},
@@ -130,11 +129,11 @@ def fit_segmentation(assets: Path) -> PyanNet:
     orders = [
         powerset.to_powerset(active[:, :, list(order)]).argmax(dim=-1) for order in itertools.permutations(range(3))
     ]
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=8e-3)
     generator = torch.Generator().manual_seed(2)
     for step in range(_STEPS):
         for group in optimizer.param_groups:
-            group["lr"] = 1e-2 * (1 - step / _STEPS) + 1e-4
+            group["lr"] = 8e-3 * (1 - step / _STEPS) + 1e-4
         some = torch.randint(len(features), (16,), generator=generator)
         said = features[some]
         said, _ = model.lstm(said)
@@ -241,11 +240,6 @@ def separate(folder: Path, segmentation: Any, embedding: Any) -> Path:
     save(embedding, folder / "wespeaker-voxceleb-resnet34-LM")
     write_config(folder / "speaker-diarization-3.1", AGGLOMERATIVE)
     return folder
-
-
-def clip(reference: Any, begin: float, end: float) -> Any:
-    """Part of a reference."""
-    return reference.crop(Segment(begin, end))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_a_checkpoint_as_the_hub_has_them(separate: Path) -> None:
 
 def test_code_in_a_checkpoint_does_not_run(checkpoint: dict[str, Any], tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    folder = kept({**checkpoint, "callbacks": Harm(mark)}, tmp_path)
+    folder = kept({**checkpoint, "notes": Harm(mark)}, tmp_path)
     with pytest.raises(ModelError, match=r"holds more than tensors.*trust_checkpoints"):
         read_network(folder, device="cpu")
     assert not mark.exists()

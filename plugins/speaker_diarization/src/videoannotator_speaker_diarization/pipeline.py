@@ -37,7 +37,8 @@ class SpeakerDiarization(Pipeline[SpeakerDiarizationConfig]):
 
     ``SpeakerTurn.score``: how sure the segmentation network is that this speaker speaks, averaged over the turn, and
     over the pieces of sound (ten seconds, one each second) that hear each moment. A piece whose speakers clustering
-    took for others counts as 0. It does not say how sure it is that the turns of one name are one person's.
+    took for others counts as 0. It does not say how sure it is that the turns of one name are one person's. None for a
+    speaker behind whom there is no cluster: pyannote adds one where more speak at once than there are clusters.
     """
 
     def setup(self) -> None:
@@ -186,12 +187,13 @@ class _Sureness:
         return cls(values, middles, diarizer.clusters_of(said.speaker_diarization))
 
     def over(self, start: float, end: float, speaker: str) -> float | None:
-        """Mean over the frames in ``[start, end)``; None where there is none, or the speaker has no cluster."""
+        """Mean over the frames in ``[start, end)``; None where the speaker has no cluster."""
         column = self._column.get(speaker)
-        if column is None or column >= self._values.shape[1]:
+        if column is None or column >= self._values.shape[1] or len(self._middles) < 2:
             return None
-        first, last = np.searchsorted(self._middles, (start, end))
-        within = self._values[first:last, column]
+        half = (self._middles[1] - self._middles[0]) / 2  # turns begin and end in the middles of frames
+        first, last = np.searchsorted(self._middles, (start - half, end - half))
+        within = self._values[first : max(last, first + 1), column]
         return float(np.clip(within.mean(), 0.0, 1.0)) if within.size else None
 
 
