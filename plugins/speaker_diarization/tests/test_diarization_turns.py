@@ -61,7 +61,7 @@ def test_a_voice_that_is_not_known_has_no_vector() -> None:
     """pyannote gives zeros, or NaN."""
     turns = [Turn(0, 1, "A"), Turn(1, 3, "B"), Turn(3, 4, "C"), Turn(5, 6, "A"), Turn(6, 7, "D")]
     vectors = {"A": np.ones(3), "B": np.zeros(3), "C": np.full(3, np.nan)}
-    rows = voice_rows(turns, vectors)
+    rows = voice_rows(turns, vectors, "ab" * 32)
     assert [(row.speaker, row.seconds, row.vector is None) for row in rows] == [
         ("A", 2.0, False),
         ("B", 2.0, True),

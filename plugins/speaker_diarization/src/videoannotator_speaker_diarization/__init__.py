@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import videoannotator as va
 
+if TYPE_CHECKING:
+    from videoannotator_speaker_diarization.enrolling import enrol_recordings
+    from videoannotator_speaker_diarization.voiceprints import Calibration, Gallery, Known, calibrated, enrol
+
+__all__ = [
+    "Calibration",
+    "Gallery",
+    "Known",
+    "calibrated",
+    "enrol",
+    "enrol_recordings",
+    "videoannotator_pipelines",
+]
+
 _NETWORK = "pytorch_model.bin"
+
+
+def __getattr__(name: str) -> Any:
+    """What known voices are made with, imported when it is asked for."""
+    if name == "enrol_recordings":
+        from videoannotator_speaker_diarization.enrolling import enrol_recordings
+
+        return enrol_recordings
+    if name in ("Calibration", "Gallery", "Known", "calibrated", "enrol"):
+        from videoannotator_speaker_diarization import voiceprints
+
+        return getattr(voiceprints, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @va.hookimpl

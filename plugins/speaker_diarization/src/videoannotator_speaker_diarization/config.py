@@ -80,6 +80,20 @@ class SpeakerDiarizationConfig:
     min_duration_off: Annotated[float, Range(ge=0), Unit("s")] | None = attrs.field(
         default=None, metadata={"help": "shorter pauses do not end a turn (segmentation.min_duration_off)"}
     )
+    gallery: str | None = attrs.field(
+        default=None,
+        metadata={
+            "help": "known speakers: a .npz file made by enrol() or enrol_recordings(), or a folder with such files, "
+            "or with recordings in folders named after persons; unset: nobody is known"
+        },
+    )
+    gallery_distance: Annotated[float, Range(ge=0, le=2)] = attrs.field(
+        default=0.5,
+        metadata={
+            "help": "cosine distance from the middle of a known person's voice prints up to which a speaker may be "
+            "that person; calibrated() measures it on a gallery"
+        },
+    )
     segmentation_batch_size: Count | None = attrs.field(
         default=None,
         metadata={"help": "pieces of sound segmented at once; unset: 1 on the processor, else what memory allows"},
@@ -97,5 +111,6 @@ class SpeakerDiarizationConfig:
             raise ConfigError(f"min_speakers must be at most max_speakers, got {low} and {high}")
 
     def models(self) -> tuple[str, ...]:
-        """The weights that these settings use."""
-        return models_in(self.weights, segmentation=self.segmentation, embedding=self.embedding)
+        """The weights that these settings use, and the gallery, whose content decides as much."""
+        used = models_in(self.weights, segmentation=self.segmentation, embedding=self.embedding)
+        return used if self.gallery is None else (*used, self.gallery)

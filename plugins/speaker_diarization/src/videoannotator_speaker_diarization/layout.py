@@ -27,7 +27,7 @@ import attrs
 
 from videoannotator.errors import ModelError
 
-__all__ = ["CONFIG", "NETWORK", "Layout", "Part", "models_in", "read_layout"]
+__all__ = ["CONFIG", "NETWORK", "Layout", "Part", "models_in", "network_file", "read_layout"]
 
 CONFIG = "config.yaml"
 NETWORK = "pytorch_model.bin"
@@ -74,6 +74,11 @@ class Layout:
     step: float = 0.1
     exclude_overlap: bool = False
     values: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+
+
+def network_file(place: Path) -> Path:
+    """The file of a network: ``place`` itself, or the one in that folder."""
+    return place / NETWORK if place.is_dir() else place
 
 
 def models_in(weights: str, *, segmentation: str | None = None, embedding: str | None = None) -> tuple[str, ...]:

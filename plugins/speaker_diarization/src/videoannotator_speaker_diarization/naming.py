@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from videoannotator import SpeakerTurn, Table
+from videoannotator_speaker_diarization.rows import Voice
 from videoannotator_speaker_diarization.voiceprints import Gallery, distances
 
-__all__ = ["Told", "told"]
+__all__ = ["Told", "named", "told"]
+
+
+def named(tables: Mapping[str, Table[Any]], gallery: Gallery, *, most: float) -> dict[str, Table[Any]]:
+    """The tables of a recording with those speakers called by name who are known. See `told` for ``most``."""
+    voices: list[Any] = list(tables["voices"])
+    found = told({voice.label: voice.vector for voice in voices}, gallery, most=most)
+    names = {label: said.name for label, said in found.items() if said.name is not None}
+
+    def called(row: Any) -> Any:
+        return attrs.evolve(row, speaker=names.get(row.speaker, row.speaker))
+
+    for n, voice in enumerate(voices):
+        if voice.label in found:
+            voices[n] = attrs.evolve(called(voice), **attrs.asdict(found[voice.label]))
+    turns = {name: Table.from_rows(SpeakerTurn, map(called, tables[name])) for name in ("turns", "exclusive")}
+    return {**tables, **turns, "voices": Table.from_rows(Voice, voices)}
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from videoannotator.errors import ModelError
-from videoannotator_speaker_diarization.layout import NETWORK
+from videoannotator_speaker_diarization.layout import network_file
 from videoannotator_speaker_diarization.library import quiet
 
 __all__ = ["read_network", "read_plda"]
@@ -31,7 +31,7 @@ def read_network(place: Path, *, device: str, trust: bool = False) -> Any:
     from pyannote.audio import Model
     from pyannote.audio.utils.dependencies import MissingDependency, WrongDependencyVersion
 
-    file = place / NETWORK if place.is_dir() else place
+    file = network_file(place)
     try:
         data = file.read_bytes()
     except OSError as error:

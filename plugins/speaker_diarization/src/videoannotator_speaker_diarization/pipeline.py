@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videoannotator import Pipeline, Table
+from videoannotator.discover.hashing import known_sha256
 from videoannotator.discover.workers import TorchWorkers
 from videoannotator.errors import ConfigError, DataError
 from videoannotator_speaker_diarization.config import SpeakerDiarizationConfig
-from videoannotator_speaker_diarization.layout import Layout, Part, read_layout
+from videoannotator_speaker_diarization.enrolling import gallery_at
+from videoannotator_speaker_diarization.layout import Layout, Part, network_file, read_layout
 from videoannotator_speaker_diarization.library import imported, quiet, without_tf32
+from videoannotator_speaker_diarization.naming import named
 from videoannotator_speaker_diarization.turns import Turn, overlap_rows, turn_rows, turns_of, voice_rows
+from videoannotator_speaker_diarization.voiceprints import Gallery
 
 if TYPE_CHECKING:
     from videoannotator_speaker_diarization.diarizer import Diarizer
@@ -50,7 +54,8 @@ class SpeakerDiarization(Pipeline[SpeakerDiarizationConfig]):
         weights = context.model(config.weights)
         layout = read_layout(weights.path, config.weights)
         segmentation = self._network(Part(config.segmentation) if config.segmentation else layout.segmentation)
-        embedding = self._network(Part(config.embedding) if config.embedding else layout.embedding, voice=True)
+        voice = Part(config.embedding) if config.embedding else layout.embedding
+        embedding = self._network(voice, voice=True)
         plda = self._plda(layout.plda, embedding.dimension) if layout.plda else NoPlda()
         cpu = context.device == "cpu"
         self._workers = TorchWorkers("speaker_diarization", context.threads, owner="run") if cpu else None
@@ -75,6 +80,15 @@ class SpeakerDiarization(Pipeline[SpeakerDiarizationConfig]):
             self._diarizer.instantiate(_values(layout, config, self._diarizer))
             self._diarizer.to(segmenter.device)
             self._diarizer.prepare()
+            self._model = known_sha256(network_file(voice.within(context.model(voice.name).path)))
+            self._gallery = Gallery() if config.gallery is None else self._known_voices(config.gallery, embedding)
+
+    def _known_voices(self, gallery: str, network: Any) -> Gallery:
+        """Of the network that is used here. Raises `ModelError` for others, `DataError` for what is no gallery."""
+        mapper = map if self._workers is None else self._workers.map
+        known = gallery_at(self.context.model(gallery).path, network, self._model, mapper).of(self._model)
+        known.centres()
+        return known
 
     def _network(self, part: Part, *, voice: bool = False) -> Any:
         """A network of pyannote's; the one that makes voice prints may compute in another memory layout."""
@@ -129,7 +143,7 @@ class SpeakerDiarization(Pipeline[SpeakerDiarizationConfig]):
                 max_speakers=config.max_speakers,
                 hook=self._hook,
             )
-            rows = self._rows(said)
+            rows = named(self._rows(said), self._gallery, most=config.gallery_distance)
         self.context.progress(1.0)
         return rows
 
@@ -152,7 +166,7 @@ class SpeakerDiarization(Pipeline[SpeakerDiarizationConfig]):
             "turns": turn_rows(turns, audio),
             "exclusive": turn_rows(exclusive, audio),
             "overlap": overlap_rows(turns, audio),
-            "voices": voice_rows(turns, vectors),
+            "voices": voice_rows(turns, vectors, self._model),
         }
 
     def _check_count(self, turns: list[Turn]) -> None:

@@ -86,10 +86,11 @@ def overlap_rows(turns: Sequence[Turn], audio: AudioTrack) -> Table[Overlap]:
     )
 
 
-def voice_rows(turns: Sequence[Turn], vectors: dict[str, NDArray[np.floating]]) -> Table[Voice]:
+def voice_rows(turns: Sequence[Turn], vectors: dict[str, NDArray[np.floating]], model: str) -> Table[Voice]:
     """One row per speaker who has a turn, by name.
 
-    ``vectors``: (D,) by speaker. pyannote gives zeros, or NaN, where it has none.
+    ``vectors``: (D,) by speaker; ``model``: SHA-256 of the network they are from. pyannote gives zeros, or NaN, where
+    it has none.
     """
     seconds: dict[str, float] = defaultdict(float)
     for turn in turns:
@@ -98,6 +99,8 @@ def voice_rows(turns: Sequence[Turn], vectors: dict[str, NDArray[np.floating]]) 
     return Table.of(
         Voice,
         speaker=speakers,
+        label=speakers,
+        model=[model] * len(speakers),
         seconds=[seconds[speaker] for speaker in speakers],
         vector=[_known(vectors.get(speaker)) for speaker in speakers],
     )
