@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videoannotator import AudioTrack
@@ -31,6 +31,7 @@ def test_overlap_is_how_many_speak_at_each_moment(turns: list[Turn]) -> None:
         assert end < start or (end == start and before != after)
 
 
+@settings(deadline=None)  # the first import of pyannote takes a while
 @given(TURNS, st.floats(0.5, 12))
 def test_turns_lie_in_the_sound(turns: list[Turn], duration: float) -> None:
     from pyannote.core import Annotation, Segment
