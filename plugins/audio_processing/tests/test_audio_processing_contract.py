@@ -22,6 +22,7 @@ from videoannotator_audio_processing import videoannotator_pipelines
 (SPEC,) = videoannotator_pipelines()
 
 
+@pytest.mark.slow
 def test_contract(tmp_path: Path, hearing: Callable[..., Catalog]) -> None:
     results = check_pipeline("audio_processing", tmp_path, catalog_=hearing())
     plain = results["plain"]["audio_processing"]

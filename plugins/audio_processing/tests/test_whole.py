@@ -200,3 +200,24 @@ def test_settings_act_and_are_told(assets: Path, hearing: Callable[..., Catalog]
     ]
     assert told(smooth=0.3)[0] == [("a b c d", "A"), ("e", None), ("without words", "C")]
     assert told(smooth=0.3, pause=2.0)[0] == [("a b c", "A"), ("d", "A"), ("e", None), ("without words", "C")]
+
+
+def test_what_begins_a_sample_before_the_span_is_in_it(
+    assets: Path, hearing: Callable[..., Catalog], tmp_path: Path
+) -> None:
+    sound = assets / "audio" / "jfk.flac"
+    if not sound.is_file():
+        pytest.skip(f"no {sound}")
+    words = [{"word": "a", "start": 4.99999, "end": 5.5}, {"word": "b", "start": 5.5, "end": 6}]
+    segments = [{"start": 4.99999, "end": 6, "text": "a b", "words": words}]
+    (tmp_path / "said.json").write_text(json.dumps({"segments": segments}))
+    (tmp_path / "turns.rttm").write_text("SPEAKER f 1 4.99999 2.0 <NA> <NA> A <NA> <NA>\n")
+    settings = {
+        "speech_recognition": {"file": str(tmp_path / "said.json")},
+        "speaker_diarization": {"file": str(tmp_path / "turns.rttm")},
+    }
+    spans = [va.TimeSpan(0.0, 3.0), va.TimeSpan(5.0, 9.0)]
+    with va.Annotator(["audio_processing"], config=settings, catalog=hearing(), cache=False) as annotator:
+        found = annotator.annotate(sound, spans=spans, progress=False)["audio_processing"]
+    assert [(w.text, w.speaker, w.utterance) for w in found.words] == [("a", "A", 1), ("b", "A", 1)]
+    assert [turn.speaker for turn in found.turns] == ["A"]

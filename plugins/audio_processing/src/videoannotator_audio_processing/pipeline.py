@@ -86,13 +86,16 @@ class AudioProcessing(Pipeline[AudioProcessingConfig]):
         return voices if voices.speakers else None
 
     def _rows(self, pipeline: str, output: str, row: type[T]) -> list[T]:
-        """The rows of another pipeline that begin in the stretch of time looked at now."""
+        """The rows of another pipeline whose middle lies in the stretch of time looked at now.
+
+        Not those that begin in it: sound comes in samples, and the first may begin a moment before.
+        """
         given = self.context.output(pipeline)
         table = None if given is None else given.tables.get(output)
         if table is None or not issubclass(table.row_class, row):
             raise PlanError(f"audio_processing needs the {output} ({row.__name__} rows) of {pipeline}, and has none")
-        span = self.context.span
-        return list(table[(table.start >= span.start) & (table.start < span.end)])
+        span, middle = self.context.span, (table.start + table.end) / 2
+        return list(table[(middle >= span.start) & (middle < span.end)])
 
     def _say(
         self,
