@@ -101,6 +101,7 @@ def test_smoothing_only_fills_between_words_of_one_speaker(words: list[Span], he
         assert old.shares == new.shares
         if old.speaker != new.speaker:
             assert new.by == "smoothing"
+            assert new.speaker is not None
             assert new.speaker in {one.speaker for one in after[:i]}
             assert new.speaker in {one.speaker for one in before[i + 1 :]}
         else:
@@ -145,6 +146,21 @@ def test_overlap_is_told_and_does_not_jump() -> None:
     found = attributed(words, exclusive, voices, tolerance=0.0)
     assert [one.speaker for one in found] == ["A", "B", "B"]
     assert found[1].others == (Heard("A", 1.0),)
+
+
+def test_of_two_equal_exclusive_turns_the_one_heard_longer_decides() -> None:
+    exclusive = Voices([SpeakerTurn(0.0, 0.5, "A"), SpeakerTurn(0.5, 1.0, "B")])
+    heard = Voices([SpeakerTurn(0.0, 0.5, "A"), SpeakerTurn(0.25, 1.0, "B")])
+    (one,) = attributed([Word(0.0, 1.0, "x")], exclusive, heard, tolerance=0.0)
+    assert (one.speaker, one.score, one.others) == ("B", 0.75, (Heard("A", 0.5),))
+
+
+def test_a_word_between_words_of_nobody_keeps_its_speaker() -> None:
+    words = [Word(0.0, 0.4, "a"), Word(1.0, 1.2, "b"), Word(2.0, 2.4, "c")]
+    voices = Voices([SpeakerTurn(1.0, 1.2, "A")])
+    found = attributed(words, voices, voices, tolerance=0.0)
+    assert smoothed(words, found, under=1.0) == found
+    assert [one.speaker for one in found] == [None, "A", None]
 
 
 @pytest.mark.parametrize(("tolerance", "who"), [(0.0, None), (0.25, "A"), (0.5, "A")])
