@@ -26,7 +26,7 @@ class Voices:
     def __init__(self, turns: Iterable[SpeakerTurn]) -> None:
         self._starts: dict[str, list[float]] = {}
         self._ends: dict[str, list[float]] = {}
-        for turn in sorted(turns, key=lambda t: (t.start, t.end)):
+        for turn in sorted(turns, key=lambda t: (t.start, t.end, t.speaker)):
             starts = self._starts.setdefault(turn.speaker, [])
             ends = self._ends.setdefault(turn.speaker, [])
             if ends and turn.start <= ends[-1]:
@@ -90,9 +90,10 @@ def attributed(
 
     The speaker who, by the ``deciding`` turns, speaks longest during it; if nobody does, by the ``heard`` ones; if
     nobody does, the one whose turn is nearest, at most ``tolerance`` seconds away. Of two equal ones it is the one who
-    is heard longer, then the speaker of the word before, then the one who spoke first in the recording. ``heard`` tells
-    the shares.
+    is heard longer, then the speaker of the word before, then the one who spoke first in the recording (at the
+    same moment: the first by name). ``heard`` tells the shares.
     """
+    first = {who: n for n, who in enumerate(dict.fromkeys((*heard.speakers, *deciding.speakers)))}
     found: list[Attribution] = []
     before: str | None = None
     for span in spans:
@@ -101,7 +102,7 @@ def attributed(
         far: dict[str, float] = {}
         if not decisive:
             far = {who: -gap for who, gap in heard.away(span.start, span.end, tolerance).items()}
-        speaker = _best(decisive or far, spoken, before)
+        speaker = _best(decisive or far, spoken, before, first)
         by: By | None = "turn" if decisive else "nearest" if far else None
         lasts = span.end - span.start
         found.append(Attribution(speaker, by, {who: min(1.0, time / lasts) for who, time in spoken.items()}))
@@ -109,11 +110,13 @@ def attributed(
     return found
 
 
-def _best(marks: Mapping[str, float], spoken: Mapping[str, float], before: str | None) -> str | None:
+def _best(
+    marks: Mapping[str, float], spoken: Mapping[str, float], before: str | None, first: Mapping[str, int]
+) -> str | None:
     for by in (marks, spoken):
         most = max((by.get(who, 0.0) for who in marks), default=0.0)
         marks = {who: mark for who, mark in marks.items() if by.get(who, 0.0) >= most - _EQUAL}
-    return before if before in marks else next(iter(marks), None)
+    return before if before in marks else min(marks, key=first.__getitem__, default=None)
 
 
 def smoothed(words: Sequence[Word], found: Sequence[Attribution], *, under: float) -> list[Attribution]:
