@@ -78,7 +78,7 @@ class ActiveSpeakerConfig:
         },
     )
     on_screen: Probability = attrs.field(
-        default=0.7, metadata={"help": "how often, where faces are seen, one of them is the speaker, before looking"}
+        default=0.6, metadata={"help": "how often, where faces are seen, one of them is the speaker, before looking"}
     )
     sure: Annotated[float, Range(ge=0.5, lt=1)] = attrs.field(
         default=0.7,

@@ -62,8 +62,11 @@ def _decided(
     probability = {face: float(p) for face, p in zip(piece.faces, share, strict=False)}
     likeliest = max(piece.faces, key=lambda face: probability[face])
     about = {"evidence": found[likeliest], "recording": before[likeliest], "probability": probability}
+    weighed = found[likeliest].measured or bool(before[likeliest])
+    if not weighed:  # what was believed before looking is no answer
+        return Decided(piece, "unknown", **about)  # type: ignore[arg-type]  # one dict of several types
     if probability[likeliest] >= sure:
-        return Decided(piece, "on_screen", face=likeliest, score=probability[likeliest], **about)  # type: ignore[arg-type]  # one dict of several types
+        return Decided(piece, "on_screen", face=likeliest, score=probability[likeliest], **about)  # type: ignore[arg-type]  # as above
     if share[-1] >= sure:
         return Decided(piece, "off_screen", score=float(share[-1]), **about)  # type: ignore[arg-type]  # as above
     return Decided(piece, "unknown", **about)  # type: ignore[arg-type]  # as above

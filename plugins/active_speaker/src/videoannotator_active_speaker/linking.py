@@ -35,6 +35,11 @@ class Evidence:
     network: float | None = None
 
     @property
+    def measured(self) -> bool:
+        """Whether anything was."""
+        return not (self.movement is None and self.synchrony is None and self.network is None)
+
+    @property
     def total(self) -> float:
         """All together; where there is a learned model, its word stands for the others."""
         if self.network is not None:
