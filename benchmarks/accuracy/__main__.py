@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.speed.material import ASSETS, BUILD
 from benchmarks.speed.report import Section, machine, write
 
-NAMES = ("cuts", "faces", "identity", "speakers", "tracking", "voices")
+NAMES = ("cuts", "faces", "identity", "speakers", "speech", "tracking", "voices")
 """Modules of this package with a function ``sections() -> list[Section]``."""
 
 
