@@ -49,6 +49,6 @@ def videoannotator_pipelines() -> list[va.PipelineSpec]:
             pipeline="videoannotator_egemaps.pipeline:Egemaps",
             config="videoannotator_egemaps.config:EgemapsConfig",
             licence="MIT AND LicenseRef-audEERING-Research-License",
-            memory=va.MemoryNeed(fixed=250_000_000),  # of the processor
+            memory=va.MemoryNeed(fixed=550_000_000),  # of the processor, for a stretch of ten minutes
         )
     ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from videoannotator_voice_features.config import VoiceFeaturesConfig
 from videoannotator_voice_features.contour import Pitch, Progress, loudness_of, pitch_of
 from videoannotator_voice_features.frames import Grid
-from videoannotator_voice_features.pulses import perturbation
+from videoannotator_voice_features.pulses import Perturbation, Pulses
 from videoannotator_voice_features.spectrum import SpectralMeasures
 
 __all__ = ["Sound"]
@@ -40,6 +40,7 @@ class Sound:
             self._loudness = loudness_of(samples, self.grid, config, lambda done: progress(0.2 * done))
         if "pitch" in wanted:
             self._pitch = pitch_of(samples, self.grid, config, lambda done: progress(0.2 + 0.8 * done))
+        self._perturbation = Perturbation(self._pitch.pulses if self._pitch is not None else Pulses.joined([]))
         self._spectrum: SpectralMeasures | None = None
         if wanted & {"spectrum", "mfcc"}:
             self._spectrum = SpectralMeasures(
@@ -72,7 +73,7 @@ class Sound:
         voiced = np.isfinite(self._pitch.f0[there])
         centre = np.arange(piece.start, piece.stop, dtype=np.float64) * self.grid.hop + self.grid.hop // 2
         half = self._pitch.length // 2
-        jitter, shimmer = perturbation(self._pitch.pulses, centre - half, centre + half)
+        jitter, shimmer = self._perturbation(centre - half, centre + half)
         return {
             "hnr": np.where(voiced, _hnr(self._pitch.voicing[there]), np.nan),
             "jitter": np.where(voiced, jitter, np.nan),
@@ -110,8 +111,7 @@ class Sound:
         if "loudness" in self.config.measures:
             found["rms"] = float(_level(np.array([power / count]))[0])
         if "quality" in self.config.measures:
-            assert self._pitch is not None  # noqa: S101 - the config sees to it
-            jitter, shimmer = perturbation(self._pitch.pulses, np.array([float(start)]), np.array([float(end)]))
+            jitter, shimmer = self._perturbation(np.array([float(start)]), np.array([float(end)]))
             found["jitter"], found["shimmer"] = float(jitter[0]), float(shimmer[0])
         return found
 

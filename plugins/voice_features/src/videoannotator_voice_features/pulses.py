@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pulses", "perturbation", "pulses_of"]
+__all__ = ["Perturbation", "Pulses", "pulses_of"]
 
 Floats = NDArray[np.float64]
 
@@ -133,36 +133,43 @@ def _amplitudes(sound: Floats, position: Floats, period: Floats) -> Floats:
     return amplitude
 
 
-def perturbation(pulses: Pulses, start: Floats, end: Floats) -> tuple[Floats, Floats]:
-    """Jitter and shimmer (local), parts of one, for each stretch [start, end) of samples: (N,), (N,).
+class Perturbation:
+    """Jitter and shimmer of any stretches of a sound. Sums over all pulses are made once, so a stretch costs little."""
 
-    NaN where a stretch holds fewer than three periods in a row that can be compared.
-    """
-    count = len(pulses.position)
-    if count < 3:
-        return np.full(len(start), np.nan), np.full(len(start), np.nan)
-    period = np.diff(pulses.position)
-    linked = ~pulses.first[1:]
-    pair = linked[:-1] & linked[1:] & (_ratio(period[:-1], period[1:]) <= _PERIOD_FACTOR)
-    near = linked & (_ratio(pulses.amplitude[:-1], pulses.amplitude[1:]) <= _AMPLITUDE_FACTOR)
-    # sums up to a place, of what lies before it; a pair of periods needs three pulses, a pair of amplitudes two
-    of_pairs = _sums(np.where(pair, np.abs(np.diff(period)), 0.0), pair)
-    of_periods = _sums(np.where(linked, period, 0.0), linked)
-    steps = _sums(np.where(near, np.abs(np.diff(pulses.amplitude)), 0.0), near)
-    levels = _sums(pulses.amplitude, np.ones(count, dtype=bool))
-    first = np.searchsorted(pulses.position, start, "left")
-    last = np.searchsorted(pulses.position, end, "left")  # pulses first..last-1 are inside
+    def __init__(self, pulses: Pulses) -> None:
+        self._position, count = pulses.position, len(pulses.position)
+        if count < 3:
+            return
+        period = np.diff(pulses.position)
+        linked = ~pulses.first[1:]
+        pair = linked[:-1] & linked[1:] & (_ratio(period[:-1], period[1:]) <= _PERIOD_FACTOR)
+        near = linked & (_ratio(pulses.amplitude[:-1], pulses.amplitude[1:]) <= _AMPLITUDE_FACTOR)
+        # sums up to a place, of what lies before it; a pair of periods needs three pulses, a pair of amplitudes two
+        self._pairs = _sums(np.where(pair, np.abs(np.diff(period)), 0.0), pair)
+        self._periods = _sums(np.where(linked, period, 0.0), linked)
+        self._steps = _sums(np.where(near, np.abs(np.diff(pulses.amplitude)), 0.0), near)
+        self._levels = _sums(pulses.amplitude, np.ones(count, dtype=bool))
 
-    def mean(sums: tuple[Floats, NDArray[np.intp]], pulses_in_each: int, least: int) -> Floats:
-        begin = np.minimum(first, len(sums[0]) - 1)
-        stop = np.clip(last - pulses_in_each + 1, begin, len(sums[0]) - 1)
-        number = sums[1][stop] - sums[1][begin]
-        total = sums[0][stop] - sums[0][begin]
-        return np.where(number >= least, total / np.maximum(number, 1), np.nan)
+    def __call__(self, start: Floats, end: Floats) -> tuple[Floats, Floats]:
+        """Jitter and shimmer (local), parts of one, for each stretch [start, end) of samples: (N,), (N,).
 
-    jitter = mean(of_pairs, 3, 2) / mean(of_periods, 2, 3)
-    shimmer = mean(steps, 2, 3) / mean(levels, 1, 4)
-    return np.maximum(jitter, 0.0), np.maximum(shimmer, 0.0)
+        NaN where a stretch holds fewer than three periods in a row that can be compared.
+        """
+        if len(self._position) < 3:
+            return np.full(len(start), np.nan), np.full(len(start), np.nan)
+        first = np.searchsorted(self._position, start, "left")
+        last = np.searchsorted(self._position, end, "left")  # pulses first..last-1 are inside
+
+        def mean(sums: tuple[Floats, NDArray[np.intp]], pulses_in_each: int, least: int) -> Floats:
+            begin = np.minimum(first, len(sums[0]) - 1)
+            stop = np.clip(last - pulses_in_each + 1, begin, len(sums[0]) - 1)
+            number = sums[1][stop] - sums[1][begin]
+            total = sums[0][stop] - sums[0][begin]
+            return np.where(number >= least, total / np.maximum(number, 1), np.nan)
+
+        jitter = mean(self._pairs, 3, 2) / mean(self._periods, 2, 3)
+        shimmer = mean(self._steps, 2, 3) / mean(self._levels, 1, 4)
+        return np.maximum(jitter, 0.0), np.maximum(shimmer, 0.0)
 
 
 def _ratio(left: Floats, right: Floats) -> Floats:
