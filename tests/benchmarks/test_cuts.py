@@ -46,7 +46,7 @@ def test_the_marked_frames_are_cuts(assets: Path, name: str) -> None:
         around = range(cut - 8, cut + 8)
         times = media.video.clock.times
         span = TimeSpan(float(times[around[0]]), float(times[around[-1] + 1]))
-        with DecodePass(media, [Frames(height=90)], None, span) as decoding:
+        with DecodePass(media, [Frames(height=90)], span=span) as decoding:
             shown = {picture.frame: picture.pixels(0).astype(int) for picture in decoding}
         change = {frame: abs(shown[frame] - shown[frame - 1]).mean() for frame in around[1:]}
         assert max(change, key=lambda frame: change[frame]) == cut

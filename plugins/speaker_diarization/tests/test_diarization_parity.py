@@ -77,8 +77,8 @@ def test_3_1(three: dict[str, str], merged: Path, sample: np.ndarray) -> None:
     assert_equal(heard.tables, pyannote(merged, sample), len(sample) / 16000)
 
 
-def test_a_hint(community: Path, crowd: np.ndarray) -> None:
-    heard = hear(crowd[: 20 * 16000], {"weights": str(community), "num_speakers": 3})
-    assert_equal(heard.tables, pyannote(community, crowd[: 20 * 16000], num_speakers=3), 20.0)
-    assert len(heard.tables["voices"]) == 3
+def test_a_hint(community: Path, sample: np.ndarray) -> None:
+    heard = hear(sample, {"weights": str(community), "num_speakers": 1})
+    assert_equal(heard.tables, pyannote(community, sample, num_speakers=1), len(sample) / 16000)
+    assert len(heard.tables["voices"]) == 1  # two, unless it is told
     assert not heard.notices
