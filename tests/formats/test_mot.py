@@ -58,6 +58,14 @@ def no_negative(table: Table[Any]) -> bool:
     return not bool((np.ma.getdata(tracks)[~np.ma.getmaskarray(tracks)] < 0).any())
 
 
+def test_a_label_that_ends_in_a_zero_keeps_its_rows(tmp_path: Path) -> None:
+    box = {"frame": 0, "time": 0.0, "x1": 0.0, "y1": 0.0, "x2": 1.0, "y2": 1.0, "score": None}
+    table = Table.from_rows(Detection, [Detection(**box, label=label) for label in ("a", "a\0", "a")])
+    paths = Mot().write(only("p", out=table), tmp_path, stem="s")
+    read = [va.read(path)["p"].out for path in paths if path.suffix == ".txt"]
+    assert sorted(row.label for part in read for row in part) == ["a", "a", "a\0"]
+
+
 @quick
 @given(tables(Detection) | tables(Face) | tables(MotBox))
 def test_boxes_come_back_equal(tmp_path_factory: pytest.TempPathFactory, table: Table[Any]) -> None:

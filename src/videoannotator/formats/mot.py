@@ -119,7 +119,9 @@ def _parts(table: Table[Any]) -> Iterator[tuple[str, str | None, Table[Any]]]:
     several = len(names) > 1 or (labels is not None and bool(names) and any(label is None for label in labels))
     groups: list[tuple[str, str | None, Table[Any]]] = [("", names[0] if names else None, table)]
     if several and labels is not None:
-        groups = [(f"_{plain_name(name)}", name, table[labels == name]) for name in names]
+        # one by one: to compare them at once, NumPy makes a text of its own of the name, without zeros at its end
+        having = {name: np.array([label == name for label in labels], dtype=bool) for name in names}
+        groups = [(f"_{plain_name(name)}", name, table[having[name]]) for name in names]
         rest = np.array([label is None for label in labels])
         groups += [("", None, table[rest])] if rest.any() else []
     for more, label, rows in groups:
