@@ -73,8 +73,7 @@ def test_openai_whisper_is_that_of_the_package(
 ) -> None:
     import whisper
 
-    if "initial_prompt" in settings:
-        settings = {"beam_size": 2, **settings}  # with five the package takes a minute
+    settings = {"beam_size": 2, **settings}  # with five the package takes minutes
     found = _said(assets / "audio" / "jfk.flac", checkpoint, "openai-whisper", settings)
     how = {"condition_on_previous_text": False, **settings}
     if how["beam_size"] == 1:

@@ -136,3 +136,16 @@ def test_rows_are_on_the_files_clock_and_say_only_what_was_measured() -> None:
 def test_an_utterance_without_words_keeps_the_time_of_its_timestamps() -> None:
     (row,) = _one([], "...", start=0.25, end=0.75)
     assert (row.start, row.end, row.words, row.score) == (8.25, 8.75, (), None)
+
+
+def test_a_timestamp_behind_the_sound_moves_nothing_that_is_heard_later() -> None:
+    """Whisper may give a text without words a time in the silence behind the sound, and go on where it was."""
+    decoded = Decoded((1,), -0.5, 0.1, 0.0, 1.0)
+    beyond = Part(20.0, 28.0, [1])
+    later = Part(3.0, 4.0, [1], [Spoken(" yes", 3.0, 3.5, 0.9), Spoken(" so", 3.5, 4.0, 0.9)])
+    found = [Utterances(decoded, "en", (beyond,), ("!!",)), Utterances(decoded, "en", (later,), (" yes so",))]
+    track = AudioTrack(np.zeros(11 * RATE, dtype=np.float32), RATE)
+    stretch = Stretch(((0, 11 * RATE),), gated=False)
+    made = rows(found, stretch, track, SILENT, SpeechRecognitionConfig(), multilingual=True)
+    assert [(row.text, row.start, row.end) for row in made] == [("yes so", 3.0, 4.0), ("!!", 10.98, 11.0)]
+    assert [(word.start, word.end) for word in made[0].words] == [(3.0, 3.5), (3.5, 4.0)]

@@ -65,18 +65,24 @@ def rows(
     *,
     multilingual: bool,
 ) -> list[Utterance]:
-    """The rows of a stretch. ``multilingual``: whether the weights know languages, else all is English."""
+    """The rows of a stretch, by their starts. ``multilingual``: the weights know languages; else all is English.
+
+    Words follow each other also from one utterance to the next. Timestamps bind only their own utterance: of a text
+    without words they may lie behind the sound, and what is heard after it lies before.
+    """
     made: list[Utterance] = []
     after = 0.0
     for utterances in found:
         code = utterances.language if multilingual and config.task == "transcribe" else "en"
         for part, text in zip(utterances.parts, utterances.texts, strict=True):
             words = [word for word in part.words if word.word.strip()]
-            whole = [(part.start, part.end)] if not words else [(word.start, word.end) for word in words]
-            spans = placed([(max(start, after), max(end, after)) for start, end in whole], stretch)
-            after = max(after, *(start for start, _ in whole))
+            if words:
+                spans = placed([(max(word.start, after), max(word.end, after)) for word in words], stretch)
+                after = max(after, *(word.start for word in words))
+            else:
+                spans = placed([(part.start, part.end)], stretch)
             made.append(_row(part, text, words, spans, utterances, code, track, voice, config))
-    return made
+    return sorted(made, key=lambda row: row.start)
 
 
 def _row(

@@ -61,7 +61,7 @@ def from_folder(folder: Path) -> Any:
         added = folder / "added_tokens.json"
         more: dict[str, int] = json.loads(added.read_text(encoding="utf-8")) if added.is_file() else {}
         return _tokenizer(json.loads(vocab.read_text(encoding="utf-8")), merges, sorted(more, key=more.__getitem__))
-    except Exception as error:
+    except Exception as error:  # the package tokenizers raises just that for a file it cannot read
         raise ModelError(
             f"{folder} has no tokenizer that can be read ({error}); fetch it again, with tokenizer.json, "
             "or with vocab.json, merges.txt and added_tokens.json"
