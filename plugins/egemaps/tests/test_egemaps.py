@@ -145,14 +145,18 @@ def test_samples_of_full_scale_do_not_turn_over() -> None:
 @pytest.mark.parametrize(
     ("outputs", "spans", "notice"),
     [
-        ({"voice_activity": _regions((0.5, 1.0))}, [(0.5, 1.0)], "segments are the regions"),
+        ({"voice_activity": _regions((0.5, 1.0))}, [(0.5, 1.0)], "segments are the speech of voice_activity"),
         (
             {"speaker_diarization": _turns((0, 1, "A"), ok=False), "voice_activity": _regions((0.5, 1.0))},
             [(0.5, 1.0)],
-            "segments are the regions",
+            "segments are the speech of voice_activity",
         ),
-        ({"speaker_diarization": _turns((0.2, 9.0, "A"))}, [(0.2, 1.5)], "segments are the turns"),
-        ({}, [(0.0, 1.0), (1.0, 1.5)], "segments are fixed stretches"),
+        (
+            {"speaker_diarization": _turns((0.2, 9.0, "A"))},
+            [(0.2, 1.5)],
+            "segments are the turns of speaker_diarization",
+        ),
+        ({}, [(0.0, 1.0), (1.0, 1.5)], "segments are of fixed length"),
     ],
 )
 def test_what_is_measured(outputs: dict[str, PipelineResult], spans: list[tuple[float, float]], notice: str) -> None:
@@ -166,7 +170,7 @@ def test_what_is_measured(outputs: dict[str, PipelineResult], spans: list[tuple[
     [
         ("auto", {"speaker_diarization": True, "voice_activity": True}),
         ("turns", {"speaker_diarization": False}),
-        ("regions", {"voice_activity": False}),
+        ("speech", {"voice_activity": False}),
         ("fixed", {}),
     ],
 )

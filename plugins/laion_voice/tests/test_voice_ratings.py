@@ -105,7 +105,7 @@ def test_turns_are_rated_as_the_published_code_rates_them(
     assert len(long) > 3
     assert len({turn.speaker for turn in long}) == 2
     record = result.provenance.pipelines[-1]
-    assert "rates turns of speaker_diarization" in record.notices
+    assert "segments are the turns of speaker_diarization" in record.notices
     for number in (0, len(long) - 1):
         turn = long[number]
         given, pooled = as_published(whisper, sound.samples[round(turn.start * 16000) : round(turn.end * 16000)])
@@ -160,10 +160,15 @@ def test_no_more_heads_in_memory_than_the_lease_has_room_for(
 def test_ratings_depend_neither_on_threads_nor_on_company(
     talk: Path, sound: AudioTrack, whisper: Path, plus: Any
 ) -> None:
-    def rated(window: float = 6.0, block: int = 256, **lease: int) -> dict[str, va.Table[Any]]:
+    def rated(segment_duration: float = 6.0, block: int = 256, **lease: int) -> dict[str, va.Table[Any]]:
         heads = ("awe", "arousal", "overall_quality")
         config = LaionVoiceConfig(
-            weights=str(plus[0]), encoder=str(whisper), heads=heads, window=window, block=block, embeddings=True
+            weights=str(plus[0]),
+            encoder=str(whisper),
+            heads=heads,
+            block=block,
+            embeddings=True,
+            segment_duration=segment_duration,
         )
         pipeline = alone(talk, sound, config, **lease)
         try:
@@ -175,7 +180,7 @@ def test_ratings_depend_neither_on_threads_nor_on_company(
     assert len(once["emotions"]) == 5
     assert rated(threads=3) == once
     assert rated(block=1, threads=2, batch=1) == once
-    assert rated(window=30.0)["emotions"].awe[0] != once["emotions"].awe[0]
+    assert rated(segment_duration=30.0)["emotions"].awe[0] != once["emotions"].awe[0]
 
 
 def test_on_a_card_all_go_through_together_and_are_rated_the_same(whisper: Path, few: Any, sound: AudioTrack) -> None:
@@ -199,8 +204,8 @@ def test_goes_on_behind_the_last_block(
     talk: Path, sound: AudioTrack, whisper: Path, few: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = LaionVoiceConfig(
-        weights=str(few[0]), encoder=str(whisper), heads=("awe",), block=2, min_segment_duration=2.0, window=4.0,
-        segment_overlap=1.0,
+        weights=str(few[0]), encoder=str(whisper), heads=("awe",), block=2, min_segment_duration=2.0,
+        segment_duration=4.0, segment_overlap=1.0,
     )  # fmt: skip
     expected = whole((first := alone(talk, sound, config)).finish())
     first.close()
@@ -276,7 +281,7 @@ def test_contract(tmp_path: Path, quick: dict[str, str]) -> None:
     config = {
         **quick,
         "heads": ("anger", "arousal"),
-        "window": 0.3,
+        "segment_duration": 0.3,
         "min_segment_duration": 0.15,
         "max_segment_duration": 2.0,
         "block": 2,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from hypothesis import strategies as st
 
 import videoannotator as va
 from videoannotator import AudioTrack
-from videoannotator.data.time import TimeSpan
+from videoannotator.discover.stretches import Stretch
 from videoannotator.errors import ConfigError
 from videoannotator.testing.clips import tone, write_clip
-from videoannotator_laion_voice.segments import Segment, choose, part_of, windows
+from videoannotator_laion_voice.segments import choose
 
 
 def run(path: Path, *others: str, **config: Any) -> va.Result:
@@ -45,10 +44,10 @@ def test_speech_is_rated_where_voice_activity_runs(assets: Path, models: dict[st
     assert sorted(spans(rated.emotions) + spans(rated.left_out)) == speech
     assert all(end - start >= 1 for start, end in spans(rated.emotions))
     assert {row.speaker for row in rated.emotions} == {None}
-    assert "rates speech of voice_activity" in result.provenance.pipelines[-1].notices
-    fixed = run(talk, "voice_activity", **models, segments="fixed", window=20.0)
+    assert "segments are the speech of voice_activity" in result.provenance.pipelines[-1].notices
+    fixed = run(talk, "voice_activity", **models, segments="fixed", segment_duration=20.0)
     assert spans(fixed["laion_voice"].emotions) == [(0.0, 20.0), (20.0, 30.0)]
-    assert "rates windows of 20 s" in fixed.provenance.pipelines[-1].notices
+    assert "segments are of fixed length" in fixed.provenance.pipelines[-1].notices
     cut = run(talk, "voice_activity", **models, segments="speech", max_segment_duration=5.0)["laion_voice"]
     assert len(cut.emotions) > len(rated.emotions)
     assert cut.left_out == rated.left_out
@@ -64,7 +63,7 @@ def test_shots_are_rated(assets: Path, models: dict[str, Any]) -> None:
     covered = result["laion_voice"].coverage.spans[0]
     expected = [(max(start, covered.start), min(end, covered.end)) for start, end in shots]
     assert spans(rated.emotions) == expected
-    assert "rates shots of scene_detection" in result.provenance.pipelines[-1].notices
+    assert "segments are the shots of scene_detection" in result.provenance.pipelines[-1].notices
 
 
 def test_silence_and_little_sound_are_said_to_be_left_out(tmp_path: Path, models: dict[str, Any]) -> None:
@@ -91,36 +90,22 @@ def test_sound_that_starts_late_is_rated_on_the_file_s_clock(tmp_path: Path, mod
         sound_start=1.5,
         sound_codec="pcm_s16le",
     )
-    result = run(path, **models, window=1.0, min_segment_duration=0.5)
+    result = run(path, **models, segment_duration=1.0, min_segment_duration=0.5)
     assert result.ok, result.failures
     rated = result["laion_voice"]
     assert spans(rated.emotions) == [(1.5, 2.5), (2.5, 3.5), (4.5, 5.0)]
     assert [(row.start, row.end, row.reason) for row in rated.left_out] == [(3.5, 4.5, "silence")]
 
 
-@given(st.floats(0, 50), st.floats(0.001, 120), st.floats(0.2, 40), st.floats(0, 0.9))
-def test_windows_cover_the_span_without_a_hole(start: float, duration: float, length: float, share: float) -> None:
-    span = TimeSpan(start, start + duration)
-    found = windows(span, length, share * length)
-    assert found[0].start == span.start
-    assert found[-1].end == span.end
-    for one, after in pairwise(found):
-        assert after.start == pytest.approx(one.start + length * (1 - share), abs=1e-6)
-        assert after.start <= one.end + 1e-9
-        assert one.end < span.end
-    for one in found:
-        assert 0 < one.duration <= length + 1e-5
-
-
 @st.composite
-def candidates(draw: st.DrawFn) -> list[Segment]:
+def candidates(draw: st.DrawFn) -> list[Stretch]:
     pairs = draw(st.lists(st.tuples(st.floats(0, 12), st.floats(0.01, 9)), max_size=8))
-    return [Segment(start, start + length, draw(st.sampled_from(["a", "b", None]))) for start, length in pairs]
+    return [Stretch(start, start + length, draw(st.sampled_from(["a", "b", None]))) for start, length in pairs]
 
 
 @given(candidates(), st.floats(0, 3), st.integers(0, 160), st.floats(0.1, 2), st.floats(2, 5))
 def test_what_is_chosen_and_what_is_left_out_are_all_there_is(
-    given_: list[Segment], start: float, count: int, shortest: float, longest: float
+    given_: list[Stretch], start: float, count: int, shortest: float, longest: float
 ) -> None:
     samples = np.zeros(count, np.float32)
     samples[: count // 2] = 0.5
@@ -139,11 +124,11 @@ def test_what_is_chosen_and_what_is_left_out_are_all_there_is(
         assert audio.span.start <= part.start < part.end <= audio.span.end
         assert part.duration <= longest + 1e-5
     for part in rated:
-        first, last = part_of(audio, part)
+        first, last = part.samples_of(audio)
         assert samples[first:last].any()
         assert part.duration >= shortest - 1e-5
     for skipped in left:
-        first, last = part_of(audio, skipped.segment)
+        first, last = skipped.segment.samples_of(audio)
         assert skipped.reason == "short" or not samples[first:last].any()
     assert [part.start for part in rated] == sorted(part.start for part in rated)
 
@@ -159,10 +144,10 @@ def test_settings_and_listing_import_no_model() -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"window": 0}, "window"),
-        ({"window": 40.0}, "at most max_segment_duration"),
-        ({"window": 0.5}, "at least min_segment_duration"),
-        ({"segment_overlap": 5.0}, "must be less than window"),
+        ({"segment_duration": 0}, "segment_duration"),
+        ({"segment_duration": 40.0}, "at most max_segment_duration"),
+        ({"segment_duration": 0.5}, "at least min_segment_duration"),
+        ({"segment_overlap": 5.0}, "must be less than segment_duration"),
         ({"segments": "scenes"}, "segments"),
         ({"heads": "anger"}, "heads"),
         ({"block": 0}, "block"),

@@ -76,7 +76,7 @@ def test_turns_are_summed_up(two_voices: np.ndarray) -> None:
     assert whole.voiced_share == pytest.approx(0.8, abs=0.06)
     assert first.frames == 100
     assert first.rms == pytest.approx(10 * np.log10((two_voices[:RATE].astype(np.float64) ** 2).mean()), abs=0.01)
-    assert measured.notices == ["segments are the turns"]
+    assert measured.notices == ["segments are the turns of speaker_diarization"]
 
 
 def test_a_summary_is_that_of_the_frames_in_it(two_voices: np.ndarray) -> None:
@@ -99,11 +99,11 @@ def test_a_summary_is_that_of_the_frames_in_it(two_voices: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("outputs", "speakers", "notice"),
     [
-        ({"voice_activity": _regions((0.0, 1.0))}, [None], "segments are the regions"),
+        ({"voice_activity": _regions((0.0, 1.0))}, [None], "segments are the speech of voice_activity"),
         (
             {"speaker_diarization": _turns((0, 1, "A"), ok=False), "voice_activity": _regions((0.0, 1.0))},
             [None],
-            "segments are the regions",
+            "segments are the speech of voice_activity",
         ),
         ({}, [], "no segments: neither speaker_diarization nor voice_activity"),
     ],
@@ -122,7 +122,7 @@ def test_what_is_summed_up_where_there_are_no_turns(
     [
         ("auto", {"speaker_diarization": True, "voice_activity": True}),
         ("turns", {"speaker_diarization": False, "voice_activity": True}),
-        ("regions", {"voice_activity": False}),
+        ("speech", {"voice_activity": False}),
         ("fixed", {"voice_activity": True}),
         ("none", {}),
     ],

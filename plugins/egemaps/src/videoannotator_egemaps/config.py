@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 import attrs
 
-from videoannotator import Audio, Output, Range, Unit
+from videoannotator import Audio, Range, Unit
 from videoannotator.data.needs import Need
+from videoannotator.discover.stretches import needs_of
 
 __all__ = ["EgemapsConfig", "FeatureSet"]
 
@@ -28,11 +29,11 @@ class EgemapsConfig:
     descriptors: bool = attrs.field(
         default=False, metadata={"help": "also the low-level descriptors, every 10 ms of each stretch"}
     )
-    segments: Literal["auto", "turns", "regions", "fixed"] = attrs.field(
+    segments: Literal["auto", "turns", "speech", "fixed"] = attrs.field(
         default="auto",
         metadata={
-            "help": "of what: 'turns' of speaker_diarization, speech 'regions' of voice_activity, 'fixed' stretches; "
-            "'auto': turns if that pipeline runs too, else regions, else fixed"
+            "help": "of what: 'turns' of speaker_diarization, 'speech' of voice_activity, 'fixed' stretches; "
+            "'auto': turns if that pipeline runs too, else speech, else fixed"
         },
     )
     segment_duration: Annotated[float, Range(ge=0.1, le=600), Unit("s")] = attrs.field(
@@ -40,12 +41,9 @@ class EgemapsConfig:
     )
     rate: Annotated[int, Range(ge=16000, le=48000), Unit("Hz")] = attrs.field(
         default=16000,
-        metadata={"help": "sample rate of the sound openSMILE is given; other rates than 16000 are decoded apart"},
+        metadata={"help": "sample rate of the sound openSMILE is given"},
     )
 
     def needs(self) -> tuple[Need, ...]:
         """The sound, and the pipelines whose stretches are measured."""
-        turns = Output("speaker_diarization", optional=self.segments == "auto")
-        regions = Output("voice_activity", optional=self.segments == "auto")
-        sources: dict[str, tuple[Need, ...]] = {"auto": (turns, regions), "turns": (turns,), "regions": (regions,)}
-        return (Audio(rate=self.rate), *sources.get(self.segments, ()))
+        return (Audio(rate=self.rate), *needs_of(self.segments))

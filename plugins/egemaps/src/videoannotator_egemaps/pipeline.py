@@ -10,12 +10,12 @@ import numpy as np
 
 from videoannotator import Pipeline, Table
 from videoannotator.discover.pipeline import Rows
+from videoannotator.discover.stretches import KINDS, Stretch, stretches_of, within
 from videoannotator.errors import DataError
 from videoannotator_egemaps.config import EgemapsConfig
 from videoannotator_egemaps.naming import column_of
 from videoannotator_egemaps.rows import Descriptors, Features, Functionals
 from videoannotator_egemaps.smile import Extractor, Frames
-from videoannotator_egemaps.stretches import Stretch, stretches_of
 
 __all__ = ["Egemaps"]
 
@@ -64,10 +64,10 @@ class Egemaps(Pipeline[EgemapsConfig]):
         audio = self.context.audio
         if audio.rate != self.config.rate:
             raise DataError(f"egemaps needs sound at {self.config.rate} Hz, got {audio.rate} Hz")
-        turns, regions = self.context.output("speaker_diarization"), self.context.output("voice_activity")
-        stretches, kind = stretches_of(self.config, audio, turns, regions)
+        found, kind = stretches_of(self.context, self.config.segments, duration=self.config.segment_duration)
+        stretches = within(found, audio)
         if self.config.segments == "auto":
-            self.context.notice(f"segments are {'fixed stretches' if kind == 'fixed' else f'the {kind}'}")
+            self.context.notice(f"segments are {KINDS[kind]}")
         while self._done < len(stretches):
             rows = self._piece(stretches[self._done : self._done + _TOGETHER], len(stretches))
             self._done = min(self._done + _TOGETHER, len(stretches))
@@ -89,8 +89,8 @@ class Egemaps(Pipeline[EgemapsConfig]):
 
     def _heard(self, extractor: Extractor, stretch: Stretch) -> Frames | None:
         audio = self.context.audio
-        first, last = (round((time - audio.start) * audio.rate) for time in (stretch.start, stretch.end))
-        return extractor(audio.samples[max(0, first) : last], audio.rate)
+        first, last = stretch.samples_of(audio)
+        return extractor(audio.samples[first:last], audio.rate)
 
     def _whole(self, told: Sequence[_Told]) -> Table[Any]:
         """A row for every stretch."""

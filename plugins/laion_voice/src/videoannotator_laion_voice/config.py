@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import attrs
 
 from videoannotator import Audio, Output, Range, Unit
+from videoannotator.discover.stretches import needs_of
 from videoannotator.errors import ConfigError
 
 __all__ = ["RATE", "LaionVoiceConfig"]
@@ -18,13 +19,6 @@ _LEAST_STEP = 0.02
 """Seconds between two positions of the encoder's output: windows nearer to each other are the same to it."""
 
 _Duration = Annotated[float, Range(gt=0), Unit("s")]
-_NEEDS = {
-    "auto": (Output("speaker_diarization", optional=True), Output("voice_activity", optional=True)),
-    "turns": (Output("speaker_diarization"),),
-    "speech": (Output("voice_activity"),),
-    "shots": (Output("scene_detection"),),
-    "fixed": (),
-}
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +48,7 @@ class LaionVoiceConfig:
             "voice_activity does, else fixed"
         },
     )
-    window: _Duration = attrs.field(default=5.0, metadata={"help": "length of a fixed window"})
+    segment_duration: _Duration = attrs.field(default=5.0, metadata={"help": "length of a fixed window"})
     segment_overlap: Annotated[float, Range(ge=0), Unit("s")] = attrs.field(
         default=0.0, metadata={"help": "by how much a fixed window begins before the one before it ends"}
     )
@@ -77,20 +71,20 @@ class LaionVoiceConfig:
     )
 
     def __attrs_post_init__(self) -> None:
-        if self.window - self.segment_overlap < _LEAST_STEP:
+        if self.segment_duration - self.segment_overlap < _LEAST_STEP:
             raise ConfigError(
-                f"segment_overlap must be less than window, by {_LEAST_STEP:g} s at least, got "
-                f"{self.segment_overlap!r} and {self.window!r}"
+                f"segment_overlap must be less than segment_duration, by {_LEAST_STEP:g} s at least, got "
+                f"{self.segment_overlap!r} and {self.segment_duration!r}"
             )
-        if not self.min_segment_duration <= self.window <= self.max_segment_duration:
+        if not self.min_segment_duration <= self.segment_duration <= self.max_segment_duration:
             raise ConfigError(
-                "window must be at least min_segment_duration and at most max_segment_duration, got "
-                f"{self.window!r}, {self.min_segment_duration!r} and {self.max_segment_duration!r}"
+                "segment_duration must be at least min_segment_duration and at most max_segment_duration, got "
+                f"{self.segment_duration!r}, {self.min_segment_duration!r} and {self.max_segment_duration!r}"
             )
 
     def needs(self) -> tuple[Audio | Output, ...]:
         """The sound, and the rows that say where its segments are."""
-        return (Audio(rate=RATE), *_NEEDS[self.segments])
+        return (Audio(rate=RATE), *needs_of(self.segments))
 
     def models(self) -> tuple[str, ...]:
         """The weights that these settings use."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videoannotator import AudioTrack, Pipeline, Table
+from videoannotator.discover.stretches import KINDS, Stretch, stretches_of
 from videoannotator.discover.workers import TorchWorkers
 from videoannotator.errors import ConfigError, ModelError
 from videoannotator_laion_voice.config import LaionVoiceConfig
@@ -23,12 +24,9 @@ from videoannotator_laion_voice.rows import (
     VoiceEmbedding,
     VoiceEmotions,
 )
-from videoannotator_laion_voice.segments import Segment, Skipped, choose, part_of, windows
+from videoannotator_laion_voice.segments import Skipped, choose
 
 __all__ = ["LaionVoice"]
-
-_ROWS = {"turns": ("speaker_diarization", "turns"), "speech": ("voice_activity", "speech")}
-_ROWS["shots"] = ("scene_detection", "shots")
 
 
 class LaionVoice(Pipeline[LaionVoiceConfig]):
@@ -76,7 +74,7 @@ class LaionVoice(Pipeline[LaionVoiceConfig]):
         """The ratings, block by block."""
         audio = self.context.audio
         shortest, longest = self.config.min_segment_duration, self.config.max_segment_duration
-        rated, left = choose(self._candidates(audio), audio, shortest=shortest, longest=longest)
+        rated, left = choose(self._candidates(), audio, shortest=shortest, longest=longest)
         if not self._told:
             self._told = True
             if left:
@@ -87,27 +85,24 @@ class LaionVoice(Pipeline[LaionVoiceConfig]):
             self._done += len(block)
             yield tables
 
-    def _candidates(self, audio: AudioTrack) -> list[Segment]:
+    def _candidates(self) -> list[Stretch]:
         """What the settings, and the pipelines that run, say is to be rated; it may reach beyond the sound."""
-        asked = self.config.segments
-        for kind in ("turns", "speech") if asked == "auto" else (asked,):
-            pipeline, output = _ROWS.get(kind, ("", ""))
-            result = self.context.output(pipeline) if pipeline else None
-            if result is not None:
-                self.context.notice(f"rates {kind} of {pipeline}")
-                return [Segment(row.start, row.end, getattr(row, "speaker", None)) for row in result.tables[output]]
-        self.context.notice(f"rates windows of {self.config.window:g} s")
-        return windows(audio.span, self.config.window, self.config.segment_overlap)
+        config = self.config
+        found, kind = stretches_of(
+            self.context, config.segments, duration=config.segment_duration, overlap=config.segment_overlap
+        )
+        self.context.notice(f"segments are {KINDS[kind]}")
+        return found
 
     def _rate(
-        self, block: Sequence[Segment], audio: AudioTrack, total: int
+        self, block: Sequence[Stretch], audio: AudioTrack, total: int
     ) -> tuple[dict[str, NDArray[np.float32]], Heard]:
         """The ratings of a block by head, (N,) each, and what the encoder hears in it."""
 
         def tell(fraction: float) -> None:
             self.context.progress((self._done + fraction * len(block)) / total)
 
-        places = [part_of(audio, segment) for segment in block]
+        places = [segment.samples_of(audio) for segment in block]
         pieces = [audio.samples[first:last] for first, last in places]
         heard = self._encoder(
             pieces, most=self.context.batch, alone=self._alone, tell=lambda fraction: tell(fraction / 2)
@@ -135,7 +130,7 @@ class LaionVoice(Pipeline[LaionVoiceConfig]):
         return self._heads[name]
 
     def _tables(
-        self, block: Sequence[Segment], ratings: dict[str, NDArray[np.float32]], heard: Heard
+        self, block: Sequence[Stretch], ratings: dict[str, NDArray[np.float32]], heard: Heard
     ) -> dict[str, Table[Any]]:
         common = _places(block)
         emotions = {name: ratings[name] for name in EMOTIONS if name in ratings}
@@ -158,7 +153,7 @@ class LaionVoice(Pipeline[LaionVoiceConfig]):
             self.__dict__.pop(name, None)
 
 
-def _places(segments: Sequence[Segment]) -> dict[str, list[Any]]:
+def _places(segments: Sequence[Stretch]) -> dict[str, list[Any]]:
     return {name: [getattr(segment, name) for segment in segments] for name in ("start", "end", "speaker")}
 
 

@@ -8,6 +8,7 @@ import attrs
 
 from videoannotator import Audio, Output, Range, Unit
 from videoannotator.data.needs import Need
+from videoannotator.discover.stretches import needs_of
 from videoannotator.errors import ConfigError
 
 __all__ = ["Measures", "VoiceFeaturesConfig"]
@@ -63,11 +64,11 @@ class VoiceFeaturesConfig:
     clip_level: Annotated[float, Range(gt=0, le=1)] = attrs.field(
         default=0.99, metadata={"help": "a sample at least this far from zero counts as clipped; full scale is 1"}
     )
-    segments: Literal["auto", "turns", "regions", "fixed", "none"] = attrs.field(
+    segments: Literal["auto", "turns", "speech", "fixed", "none"] = attrs.field(
         default="auto",
         metadata={
-            "help": "what is summed up: 'turns' of speaker_diarization, speech 'regions' of voice_activity, 'fixed' "
-            "stretches, 'none'; 'auto': turns if that pipeline runs too, else regions, else none"
+            "help": "what is summed up: 'turns' of speaker_diarization, 'speech' of voice_activity, 'fixed' "
+            "stretches, 'none'; 'auto': turns if that pipeline runs too, else speech, else none"
         },
     )
     segment_duration: Annotated[float, Range(gt=0), Unit("s")] = attrs.field(
@@ -75,7 +76,7 @@ class VoiceFeaturesConfig:
     )
     rate: Annotated[int, Range(ge=16000, le=48000), Unit("Hz")] = attrs.field(
         default=16000,
-        metadata={"help": "sample rate of the sound that is measured; other rates than 16000 are decoded apart"},
+        metadata={"help": "sample rate of the sound that is measured"},
     )
 
     def __attrs_post_init__(self) -> None:
@@ -90,13 +91,5 @@ class VoiceFeaturesConfig:
 
     def needs(self) -> tuple[Need, ...]:
         """The sound, and the pipelines whose stretches are summed up."""
-        turns = Output("speaker_diarization", optional=self.segments == "auto")
-        regions = Output("voice_activity", optional=self.segments != "regions")
-        sources: tuple[Need, ...] = {
-            "auto": (turns, regions),
-            "turns": (turns, regions),
-            "regions": (regions,),
-            "fixed": (regions,),
-            "none": (),
-        }[self.segments]
-        return (Audio(rate=self.rate), *sources)
+        share = () if self.segments in ("auto", "speech", "none") else (Output("voice_activity", optional=True),)
+        return (Audio(rate=self.rate), *needs_of(self.segments), *share)  # speech tells the speech_share of others

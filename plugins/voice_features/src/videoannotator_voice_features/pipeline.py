@@ -9,11 +9,12 @@ import numpy as np
 
 from videoannotator import Pipeline, Table
 from videoannotator.discover.pipeline import Rows
+from videoannotator.discover.stretches import KINDS, Stretch, stretches_of, within
 from videoannotator.errors import DataError
 from videoannotator_voice_features.config import VoiceFeaturesConfig
 from videoannotator_voice_features.measuring import Sound
 from videoannotator_voice_features.rows import VoiceFrame
-from videoannotator_voice_features.segments import columns, speech_of, stretches_of, summed_up
+from videoannotator_voice_features.segments import columns, speech_of, summed_up
 
 __all__ = ["VoiceFeatures"]
 
@@ -51,10 +52,7 @@ class VoiceFeatures(Pipeline[VoiceFeaturesConfig]):
         audio = self.context.audio
         if audio.rate != self.config.rate:
             raise DataError(f"voice_features needs sound at {self.config.rate} Hz, got {audio.rate} Hz")
-        turns, regions = self.context.output("speaker_diarization"), self.context.output("voice_activity")
-        stretches, kind = stretches_of(self.config, audio, turns, regions)
-        if self.config.segments == "auto":
-            self.context.notice(_NO_SEGMENTS if kind == "none" else f"segments are the {kind}")
+        stretches = self._stretches()
         sound = Sound(audio.samples, self.config, lambda done: self.context.progress(_WHOLE * done))
         while self._done[0] < sound.grid.count:
             first = self._done[0]
@@ -65,12 +63,24 @@ class VoiceFeatures(Pipeline[VoiceFeaturesConfig]):
         while self._done[1] < len(stretches):
             first = self._done[1]
             given = stretches[first : first + _STRETCHES]
-            summary = summed_up(sound, audio, given, speech_of(regions))
+            summary = summed_up(sound, audio, given, speech_of(self.context.output("voice_activity")))
             self._done = (self._done[0], first + len(given))
             done = self._done[1] / len(stretches)
             self.context.progress(_WHOLE + _FRAME_PART + (1 - _WHOLE - _FRAME_PART) * done)
             yield {"segments": summary}
         self.context.progress(1.0)
+
+    def _stretches(self) -> list[Stretch]:
+        """What is summed up. Where nobody says what, nothing is, unless fixed stretches are asked for."""
+        asked = self.config.segments
+        if asked == "none":
+            return []
+        found, kind = stretches_of(self.context, asked, duration=self.config.segment_duration)
+        if asked == "auto":
+            self.context.notice(_NO_SEGMENTS if kind == "fixed" else f"segments are {KINDS[kind]}")
+            if kind == "fixed":
+                return []
+        return within(found, self.context.audio)
 
     def _frames(self, sound: Sound, frames: range) -> Table[VoiceFrame]:
         parts = []

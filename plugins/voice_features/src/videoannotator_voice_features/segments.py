@@ -1,75 +1,27 @@
-"""Which stretches of a sound are summed up, and how."""
+"""How a stretch of sound is summed up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from videoannotator import Table
 from videoannotator.data.frames import AudioTrack
 from videoannotator.data.result import PipelineResult
-from videoannotator_voice_features.config import VoiceFeaturesConfig
+from videoannotator.discover.stretches import Stretch
 from videoannotator_voice_features.measuring import Sound
 from videoannotator_voice_features.rows import VoiceSegment
 
-__all__ = ["Stretch", "speech_of", "stretches_of", "summed_up"]
+__all__ = ["columns", "speech_of", "summed_up"]
 
 Floats = NDArray[np.float64]
 
 _ALL = ("loudness", "voicing", "hnr", "centroid", "bandwidth", "rolloff", "flatness", "flux", "mfcc")
 _VOICED = ("slope_0_500", "slope_500_1500", "alpha_ratio", "hammarberg_index")
 _NO_SPREAD = ("voicing",)
-
-
-@attrs.frozen
-class Stretch:
-    """``start``, ``end``: seconds, inside the sound. ``speaker``: whose turn it is, if it is one."""
-
-    start: float
-    end: float
-    speaker: str | None = None
-
-
-def stretches_of(
-    config: VoiceFeaturesConfig, audio: AudioTrack, turns: PipelineResult | None, regions: PipelineResult | None
-) -> tuple[list[Stretch], str]:
-    """What is summed up, in order, and which it is: ``"turns"``, ``"regions"``, ``"fixed"`` or ``"none"``.
-
-    ``turns``, ``regions``: results of speaker_diarization and voice_activity, None where they do not run. What lies
-    over an end of the sound is cut there.
-    """
-    kind = config.segments
-    if kind == "auto":
-        kind = (
-            "turns" if turns is not None and turns.ok else "regions" if regions is not None and regions.ok else "none"
-        )
-    if kind == "fixed":
-        found = _fixed(audio, config.segment_duration)
-    elif kind == "turns" and turns is not None:
-        found = [Stretch(row.start, row.end, row.speaker) for row in turns.tables["turns"]]
-    elif kind == "regions" and regions is not None:
-        found = [Stretch(row.start, row.end) for row in regions.tables["speech"]]
-    else:
-        found = []
-    return _within(found, audio), kind
-
-
-def _fixed(audio: AudioTrack, duration: float) -> list[Stretch]:
-    start, end = audio.span.start, audio.span.end
-    count = int(np.ceil((end - start) / duration - 1e-9))
-    edges = [*(start + number * duration for number in range(count)), end]
-    return [Stretch(one, other) for one, other in pairwise(edges)]
-
-
-def _within(found: Sequence[Stretch], audio: AudioTrack) -> list[Stretch]:
-    begin, end = audio.span.start, audio.span.end
-    cut = (Stretch(max(one.start, begin), min(one.end, end), one.speaker) for one in found)
-    return sorted((one for one in cut if one.start < one.end), key=lambda one: (one.start, one.end))
 
 
 def speech_of(regions: PipelineResult | None) -> Floats | None:
