@@ -60,7 +60,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading: one consistent view, nothing locked."""
-        with self._translated(), self.engine.connect() as connection:
+        with self.translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
@@ -68,7 +68,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction: committed when the block ends, taken back when it raises."""
-        with self._translated(), self.engine.connect() as connection:
+        with self.translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # else two readers that turn writers lock each other out
             yield connection
@@ -84,7 +84,8 @@ class Database:
         self.engine.dispose(close=os.getpid() == self._process)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """What the drivers raise when they cannot work, as errors of ours."""
         try:
             yield
         except exc.OperationalError as error:
