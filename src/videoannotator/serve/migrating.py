@@ -28,6 +28,7 @@ __all__ = ["Version", "check", "current", "upgrade"]
 _log = logging.getLogger(__name__)
 
 _FOLDER = Path(__file__).parent / "store" / "migrations"
+_VERSIONS = (_FOLDER / "versions",)
 _LOCK = 0x766964656F616E6E  # "videoann": PostgreSQL's advisory locks are numbers
 _PATIENCE = 600.0
 """Seconds that a second server waits for the one that upgrades."""
@@ -47,7 +48,7 @@ class Version:
 
 
 def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(_FOLDER), version_locations=[str(_FOLDER / "versions")])
+    return ScriptDirectory(str(_FOLDER), version_locations=[str(folder) for folder in _VERSIONS])
 
 
 def _known(scripts: ScriptDirectory) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,16 @@ from sqlalchemy.sql.functions import GenericFunction
 from videoannotator.serve.errors import DatabaseUnavailable, StorageFullError
 
 __all__ = ["Database", "moment"]
+
+
+_NO_ROOM = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,  # also what a limit on the size of files gives
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+}
 
 
 class moment(GenericFunction[float]):  # noqa: N801 - reads like the SQL function it is
@@ -89,15 +100,24 @@ class Database:
         try:
             yield
         except exc.OperationalError as error:
-            text = str(error.orig).lower()
-            if "disk is full" in text or "no space left" in text or "disk i/o error" in text:
-                raise StorageFullError(f"the database could not be written: {error.orig}") from error
+            if _is_full(error.orig):
+                raise StorageFullError(
+                    f"the database could not be written: {error.orig}", hint="make room on its disk, then try again"
+                ) from error
+            if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+                raise  # SQLite's word for a statement that is wrong: a fault of ours
             raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
         except exc.InterfaceError as error:
             raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
 
     def __repr__(self) -> str:
         return f"Database({self.url.render_as_string(hide_password=True)!r})"
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """True when there was no room to write: SQLite's codes, PostgreSQL's state."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code in _NO_ROOM or getattr(error, "sqlstate", None) == "53100"
 
 
 def _normal(url: str) -> URL:
