@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -88,6 +89,9 @@ class Retention:
         _check_numbers(self)
 
 
+_SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+
+
 @attrs.frozen(kw_only=True)
 class Access:
     """Who is let in, and from where."""
@@ -98,10 +102,46 @@ class Access:
     jwks_url: str | None = attrs.field(default=None, metadata={"help": "keys of a token issuer"})
     issuer: str | None = attrs.field(default=None, metadata={"help": "required `iss` of its tokens"})
     audience: str | None = attrs.field(default=None, metadata={"help": "required `aud` of its tokens"})
-    token_minutes: float = attrs.field(default=15.0, metadata={"help": "minutes that our own tokens live"})
+    algorithms: tuple[str, ...] = attrs.field(
+        default=("RS256", "ES256", "EdDSA"), metadata={"help": "signatures accepted from the token issuer"}
+    )
+    role_claim: str | None = attrs.field(
+        default=None,
+        metadata={"help": "where its tokens carry roles, e.g. realm_access.roles; none: an admin sets roles here"},
+    )
+    role_prefix: str = attrs.field(
+        default="videoannotator-", metadata={"help": "what stands before a role in that claim"}
+    )
+    leeway: float = attrs.field(default=30.0, metadata={"help": "seconds by which clocks may differ"})
+    token_minutes: float = attrs.field(default=15.0, metadata={"help": "life of our own tokens"})
+    stream_minutes: float = attrs.field(default=5.0, metadata={"help": "life of tokens that open event streams only"})
+    session_hours: float = attrs.field(default=12.0, metadata={"help": "a sign-in of the web page lasts this long"})
 
     def __attrs_post_init__(self) -> None:
         _check_numbers(self)
+        for origin in self.origins:
+            if not re.fullmatch(r"https?://[^/*@?#\s]+", origin):
+                raise ConfigError(
+                    f"access.origins: {origin!r} is no exact origin; write 'https://name' or 'https://name:port', "
+                    "with nothing behind it and no wildcard"
+                )
+        given = [self.jwks_url is not None, self.issuer is not None, self.audience is not None]
+        if any(given) and not all(given):
+            raise ConfigError(
+                "access.jwks_url, access.issuer and access.audience belong together: a token is only believed when "
+                "its signature, who made it and whom it is for are all checked"
+            )
+        if self.jwks_url is not None and not re.match(
+            r"https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/]", self.jwks_url
+        ):
+            raise ConfigError(
+                f"access.jwks_url = {self.jwks_url!r}: keys are fetched by https only (http from this machine alone)"
+            )
+        symmetric = [name for name in self.algorithms if name not in _SIGNATURES]
+        if symmetric:
+            raise ConfigError(
+                f"access.algorithms: {', '.join(symmetric)} cannot be used; choose from {', '.join(_SIGNATURES)}"
+            )
 
 
 def _paths(given: Iterable[str | PathLike[str]]) -> tuple[Path, ...]:

@@ -32,6 +32,7 @@ __all__ = [
     "job_results",
     "jobs",
     "metadata",
+    "revoked_tokens",
     "templates",
     "uploads",
     "users",
@@ -90,6 +91,13 @@ api_keys = Table(
     Column("last_used_at", Double),
 )
 
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("id", String(32), primary_key=True, comment="`jti` of a token of ours that counts no more"),
+    Column("expires_at", Double, nullable=False, index=True, comment="the row may go then: so has the token"),
+)
+
 videos = Table(
     "videos",
     metadata,
@@ -102,6 +110,7 @@ videos = Table(
     Column("sha256", String(64), nullable=False),
     Column("media", _Plain, nullable=False, comment="what probing told: duration, width, height, streams, notices"),
     Column("duration", Double, nullable=False),
+    Column("with_jobs", Boolean, nullable=False, default=False, comment="came with a job: goes with the last one"),
     Column("created_at", Double, nullable=False),
     Index(None, "owner_id", "created_at", "id"),
     Index(None, "created_at", "id"),
