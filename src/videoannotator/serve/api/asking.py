@@ -15,7 +15,7 @@ __all__ = ["Admin", "Anybody", "Reader", "Serving", "Writer"]
 
 def serving(request: Request) -> Service:
     """The service behind this application."""
-    return cast(Service, request.app.state.service)
+    return cast("Service", request.app.state.service)
 
 
 def anybody(request: Request) -> Principal:
