@@ -102,6 +102,7 @@ videos = Table(
     Column("sha256", String(64), nullable=False),
     Column("media", _Plain, nullable=False, comment="what probing told: duration, width, height, streams, notices"),
     Column("duration", Double, nullable=False),
+    Column("with_jobs", Boolean, nullable=False, default=False, comment="came with a job: goes with the last one"),
     Column("created_at", Double, nullable=False),
     Index(None, "owner_id", "created_at", "id"),
     Index(None, "created_at", "id"),
