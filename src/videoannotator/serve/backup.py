@@ -22,7 +22,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +47,10 @@ _TRIES = 3
 _ALONE = ("signing.key", instance.FILE)
 
 
+def _texts(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
 @attrs.frozen(kw_only=True)
 class Backup:
     """What a backup holds. ``missing``: files that rows name and that were not there. ``bytes``: of the files.
@@ -63,7 +67,7 @@ class Backup:
     tables: dict[str, int]
     files: int = 0
     bytes: int = 0
-    missing: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    missing: tuple[str, ...] = attrs.field(default=(), converter=_texts)
 
 
 def backup(database: Database, data_dir: Path, target: Path, *, links: bool = True) -> Backup:
