@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 
 from videoannotator.discover.catalog import Catalog, catalog
 from videoannotator.serve.settings import ServerSettings
+from videoannotator.serve.store.batches import BatchStore
 from videoannotator.serve.store.database import Database
 from videoannotator.serve.store.jobs import JobStore
+from videoannotator.serve.store.listing import JobListing
+from videoannotator.serve.store.templates import TemplateStore
+from videoannotator.serve.store.uploads import UploadStore
+from videoannotator.serve.store.videos import VideoStore
 
 __all__ = ["Service"]
+
+
+def _on(store: Callable[[Database], Any]) -> Any:
+    """A store on the service's database."""
+    return attrs.Factory(lambda service: store(service.database), takes_self=True)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -22,6 +34,11 @@ class Service:
     database: Database
     jobs: JobStore
     catalog: Catalog
+    listing: JobListing = attrs.field(default=_on(JobListing))
+    videos: VideoStore = attrs.field(default=_on(VideoStore))
+    uploads: UploadStore = attrs.field(default=_on(UploadStore))
+    batches: BatchStore = attrs.field(default=_on(BatchStore))
+    templates: TemplateStore = attrs.field(default=_on(TemplateStore))
     started: float = attrs.field(factory=time.monotonic)
 
     @classmethod
