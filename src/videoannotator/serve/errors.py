@@ -17,6 +17,7 @@
     ├── RateLimitError             429  too many requests; ``retry_after`` seconds
     ├── StorageFullError           507  the disk is full, or too full to begin
     ├── DatabaseUnavailable        503  the database does not answer
+    ├── DatabaseVersionError       503  the tables are not those that this version needs
     └── LeaseLostError             409  somebody else has the job now: what this worker says of it does not count
 """
 
@@ -30,6 +31,7 @@ from videoannotator.errors import ServerError
 __all__ = [
     "ConflictError",
     "DatabaseUnavailable",
+    "DatabaseVersionError",
     "ForbiddenError",
     "InvalidConfigError",
     "JobEndedError",
@@ -167,6 +169,13 @@ class DatabaseUnavailable(RefusedError):  # noqa: N818 - named for what happened
 
     status = 503
     code = "DATABASE_UNAVAILABLE"
+
+
+class DatabaseVersionError(RefusedError):
+    """The tables are not those that this version needs: older, newer, or somebody else's."""
+
+    status = 503
+    code = "DATABASE_VERSION"
 
 
 class LeaseLostError(RefusedError):

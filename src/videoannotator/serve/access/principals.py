@@ -7,7 +7,8 @@ analyst     reads everybody's videos, jobs and results; changes nothing
 guest       looks around: pipelines, shared templates, whether settings are right; no media
 ==========  =======================================================================================
 
-A key can carry less than its owner's role: its scopes are ``read``, ``write`` and ``admin``.
+A key can carry less than its owner's role: its scopes are ``read``, ``write`` and ``admin``. An admin whose key has no
+scope ``admin`` sees and changes only their own.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import attrs
 
 from videoannotator.serve.errors import ForbiddenError
 
-__all__ = ["SCOPES", "Principal", "Role", "Scope"]
+__all__ = ["ROLES", "SCOPES", "Principal", "Role", "Scope", "Via", "scopes_of"]
 
 Role = Literal["admin", "researcher", "analyst", "guest"]
 Scope = Literal["read", "write", "admin"]
+Via = Literal["key", "session", "token", "issuer", "stream", "local"]
+ROLES: tuple[Role, ...] = ("admin", "researcher", "analyst", "guest")
 SCOPES: tuple[Scope, ...] = ("read", "write", "admin")
 
 _MAY: dict[Role, frozenset[Scope]] = {
@@ -32,15 +35,28 @@ _MAY: dict[Role, frozenset[Scope]] = {
 }
 
 
+def scopes_of(role: Role) -> tuple[Scope, ...]:
+    """What a role may do at most."""
+    return tuple(scope for scope in SCOPES if scope in _MAY[role])
+
+
 @attrs.frozen(kw_only=True)
 class Principal:
-    """Who is asking. ``key_id``: of the API key, None for a token or where nobody is asked for one."""
+    """Who is asking.
+
+    ``via``: how that one is known. ``key_id``: of the API key that the request, the token or the sign-in goes back to;
+    None for an issuer's token and where nobody is asked for one. ``token_id``: of a token of ours. ``job_id``: of the
+    one job whose events a stream token opens.
+    """
 
     user_id: str
     name: str
     role: Role
     scopes: frozenset[Scope]
+    via: Via = "key"
     key_id: str | None = None
+    token_id: str | None = None
+    job_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """True when both the role and the key allow it."""
@@ -61,4 +77,9 @@ class Principal:
     @property
     def owner(self) -> str | None:
         """Whose rows a query may give: this user's, or (None) everybody's."""
-        return None if self.role in ("admin", "analyst") else self.user_id
+        return None if self.role == "analyst" or self.may("admin") else self.user_id
+
+    @property
+    def scopes_held(self) -> tuple[Scope, ...]:
+        """What both the role and the key allow, in the order of `SCOPES`."""
+        return tuple(scope for scope in SCOPES if self.may(scope))

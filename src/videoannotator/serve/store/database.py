@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Double, create_engine, event, exc, make_url, select
+from sqlalchemy import Connection, Double, create_engine, event, exc, make_url, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
@@ -16,6 +17,16 @@ from sqlalchemy.sql.functions import GenericFunction
 from videoannotator.serve.errors import DatabaseUnavailable, StorageFullError
 
 __all__ = ["Database", "moment"]
+
+
+_NO_ROOM = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,  # also what a limit on the size of files gives
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+}
 
 
 class moment(GenericFunction[float]):  # noqa: N801 - reads like the SQL function it is
@@ -60,7 +71,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading: one consistent view, nothing locked."""
-        with self._translated(), self.engine.connect() as connection:
+        with self.translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
@@ -68,11 +79,19 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction: committed when the block ends, taken back when it raises."""
-        with self._translated(), self.engine.connect() as connection:
+        with self.translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # else two readers that turn writers lock each other out
             yield connection
             connection.commit()
+
+    def serialise(self, connection: Connection, name: str) -> None:
+        """Until the transaction ends, nobody else gets past this line with the same ``name``, on any machine.
+
+        On SQLite every writing transaction is alone anyway.
+        """
+        if not self.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
     def now(self) -> float:
         """Seconds since 1970 by the database's clock."""
@@ -84,19 +103,29 @@ class Database:
         self.engine.dispose(close=os.getpid() == self._process)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """What the drivers raise when they cannot work, as errors of ours."""
         try:
             yield
         except exc.OperationalError as error:
-            text = str(error.orig).lower()
-            if "disk is full" in text or "no space left" in text or "disk i/o error" in text:
-                raise StorageFullError(f"the database could not be written: {error.orig}") from error
+            if _is_full(error.orig):
+                raise StorageFullError(
+                    f"the database could not be written: {error.orig}", hint="make room on its disk, then try again"
+                ) from error
+            if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+                raise  # SQLite's word for a statement that is wrong: a fault of ours
             raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
         except exc.InterfaceError as error:
             raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
 
     def __repr__(self) -> str:
         return f"Database({self.url.render_as_string(hide_password=True)!r})"
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """True when there was no room to write: SQLite's codes, PostgreSQL's state."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code in _NO_ROOM or getattr(error, "sqlstate", None) == "53100"
 
 
 def _normal(url: str) -> URL:

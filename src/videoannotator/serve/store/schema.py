@@ -32,6 +32,7 @@ __all__ = [
     "job_results",
     "jobs",
     "metadata",
+    "revoked_tokens",
     "templates",
     "uploads",
     "users",
@@ -88,6 +89,13 @@ api_keys = Table(
     Column("expires_at", Double),
     Column("revoked_at", Double),
     Column("last_used_at", Double),
+)
+
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("id", String(32), primary_key=True, comment="`jti` of a token of ours that counts no more"),
+    Column("expires_at", Double, nullable=False, index=True, comment="the row may go then: so has the token"),
 )
 
 videos = Table(
