@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Double, create_engine, event, exc, make_url, select
+from sqlalchemy import Connection, Double, create_engine, event, exc, make_url, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
@@ -84,6 +84,14 @@ class Database:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # else two readers that turn writers lock each other out
             yield connection
             connection.commit()
+
+    def serialise(self, connection: Connection, name: str) -> None:
+        """Until the transaction ends, nobody else gets past this line with the same ``name``, on any machine.
+
+        On SQLite every writing transaction is alone anyway.
+        """
+        if not self.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
     def now(self) -> float:
         """Seconds since 1970 by the database's clock."""
