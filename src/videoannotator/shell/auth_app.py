@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Parameter
+
+from videoannotator.shell.places import FolderOrServer
 
 __all__ = ["auth"]
 
-WHERE = Group("Which server", help="Without --server: the database of the server on this machine, no key needed")
+WHERE = FolderOrServer()
 
 auth = App(name="auth", help="Who may use a server: users, their keys, short-lived tokens.")
 keys = App(name="keys", help="API keys: list, make, revoke.")
@@ -21,10 +23,6 @@ auth.command(tokens)
 
 Role = Literal["admin", "researcher", "analyst", "guest"]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
-DataDir = Annotated[Path | None, Parameter(group=WHERE)]
-Config = Annotated[Path | None, Parameter(name="--config", group=WHERE)]
-Server = Annotated[str | None, Parameter(group=WHERE)]
-Key = Annotated[str | None, Parameter(group=WHERE)]
 User = Annotated[str | None, Parameter(name="--user")]
 Scopes = Annotated[tuple[str, ...], Parameter(name="--scope", consume_multiple=False, negative="", show_default=False)]
 
@@ -34,10 +32,7 @@ def keys_list(
     *,
     user: User = None,
     json: Flag = False,
-    data_dir: DataDir = None,
-    config: Config = None,
-    server: Server = None,
-    key: Key = None,
+    where: FolderOrServer = WHERE,
 ) -> int:
     """List keys: id, user, name, scopes, until when, used last, whether revoked. Never the keys themselves.
 
@@ -47,18 +42,10 @@ def keys_list(
         Only those of this user.
     json
         As JSON, one a line.
-    data_dir
-        The server's data folder.
-    config
-        Read this file, and not the user's and this folder's.
-    server
-        Ask the server at this address instead.
-    key
-        The API key to ask it with.
     """
     from videoannotator.shell.accounts import accounts, show_keys
 
-    with accounts(config, data_dir, server, key) as open_:
+    with accounts(where) as open_:
         return show_keys(open_, user, as_json=json)
 
 
@@ -70,10 +57,7 @@ def keys_create(
     scopes: Scopes = (),
     days: float | None = None,
     output: Path | None = None,
-    data_dir: DataDir = None,
-    config: Config = None,
-    server: Server = None,
-    key: Key = None,
+    where: FolderOrServer = WHERE,
 ) -> int:
     """Make a key. It goes to standard output, this once; nobody can show it again.
 
@@ -89,18 +73,10 @@ def keys_create(
         Until when it is valid. [default: until it is revoked]
     output
         Write it into this file, which only you can read, and not to standard output.
-    data_dir
-        The server's data folder.
-    config
-        Read this file, and not the user's and this folder's.
-    server
-        Ask the server at this address instead.
-    key
-        The API key to ask it with.
     """
     from videoannotator.shell.accounts import accounts, make_key
 
-    with accounts(config, data_dir, server, key) as open_:
+    with accounts(where) as open_:
         return make_key(open_, user, name, scopes, days, output)
 
 
@@ -109,10 +85,7 @@ def keys_revoke(
     ids: Annotated[tuple[str, ...], Parameter(consume_multiple=True)],
     /,
     *,
-    data_dir: DataDir = None,
-    config: Config = None,
-    server: Server = None,
-    key: Key = None,
+    where: FolderOrServer = WHERE,
 ) -> int:
     """End keys, and with them all tokens that were made with them.
 
@@ -120,18 +93,10 @@ def keys_revoke(
     ----------
     ids
         Their ids, as keys list shows them.
-    data_dir
-        The server's data folder.
-    config
-        Read this file, and not the user's and this folder's.
-    server
-        Ask the server at this address instead.
-    key
-        The API key to ask it with.
     """
     from videoannotator.shell.accounts import accounts, revoke_keys
 
-    with accounts(config, data_dir, server, key) as open_:
+    with accounts(where) as open_:
         return revoke_keys(open_, ids)
 
 
@@ -139,10 +104,7 @@ def keys_revoke(
 def users_list(
     *,
     json: Flag = False,
-    data_dir: DataDir = None,
-    config: Config = None,
-    server: Server = None,
-    key: Key = None,
+    where: FolderOrServer = WHERE,
 ) -> int:
     """List users: name, role, whether active, id.
 
@@ -150,18 +112,10 @@ def users_list(
     ----------
     json
         As JSON, one a line.
-    data_dir
-        The server's data folder.
-    config
-        Read this file, and not the user's and this folder's.
-    server
-        Ask the server at this address instead.
-    key
-        The API key to ask it with.
     """
     from videoannotator.shell.accounts import accounts, show_users
 
-    with accounts(config, data_dir, server, key) as open_:
+    with accounts(where) as open_:
         return show_users(open_, as_json=json)
 
 
@@ -173,10 +127,7 @@ def users_create(
     role: Role = "researcher",
     email: str | None = None,
     full_name: str | None = None,
-    data_dir: DataDir = None,
-    config: Config = None,
-    server: Server = None,
-    key: Key = None,
+    where: FolderOrServer = WHERE,
 ) -> int:
     """Add a user. Make a key for them with: videoannotator auth keys create --user NAME
 
@@ -190,18 +141,10 @@ def users_create(
         Where to reach them.
     full_name
         What they are called.
-    data_dir
-        The server's data folder.
-    config
-        Read this file, and not the user's and this folder's.
-    server
-        Ask the server at this address instead.
-    key
-        The API key to ask it with.
     """
     from videoannotator.shell.accounts import accounts, add_user
 
-    with accounts(config, data_dir, server, key) as open_:
+    with accounts(where) as open_:
         return add_user(open_, name, role, email, full_name)
 
 
@@ -211,10 +154,7 @@ def users_set_role(
     role: Role,
     /,
     *,
-    data_dir: DataDir = None,
-    config: Config = None,
-    server: Server = None,
-    key: Key = None,
+    where: FolderOrServer = WHERE,
 ) -> int:
     """Change what a user may do; it counts at once, for the keys they have, too.
 
@@ -224,18 +164,10 @@ def users_set_role(
         Who.
     role
         admin, researcher, analyst or guest.
-    data_dir
-        The server's data folder.
-    config
-        Read this file, and not the user's and this folder's.
-    server
-        Ask the server at this address instead.
-    key
-        The API key to ask it with.
     """
     from videoannotator.shell.accounts import accounts, change_user
 
-    with accounts(config, data_dir, server, key) as open_:
+    with accounts(where) as open_:
         return change_user(open_, name, role=role)
 
 
@@ -244,10 +176,7 @@ def users_disable(
     name: str,
     /,
     *,
-    data_dir: DataDir = None,
-    config: Config = None,
-    server: Server = None,
-    key: Key = None,
+    where: FolderOrServer = WHERE,
 ) -> int:
     """Let a user in no more. What they own stays.
 
@@ -255,18 +184,10 @@ def users_disable(
     ----------
     name
         Who.
-    data_dir
-        The server's data folder.
-    config
-        Read this file, and not the user's and this folder's.
-    server
-        Ask the server at this address instead.
-    key
-        The API key to ask it with.
     """
     from videoannotator.shell.accounts import accounts, change_user
 
-    with accounts(config, data_dir, server, key) as open_:
+    with accounts(where) as open_:
         return change_user(open_, name, active=False)
 
 
@@ -275,10 +196,7 @@ def users_enable(
     name: str,
     /,
     *,
-    data_dir: DataDir = None,
-    config: Config = None,
-    server: Server = None,
-    key: Key = None,
+    where: FolderOrServer = WHERE,
 ) -> int:
     """Let a user in again.
 
@@ -286,18 +204,10 @@ def users_enable(
     ----------
     name
         Who.
-    data_dir
-        The server's data folder.
-    config
-        Read this file, and not the user's and this folder's.
-    server
-        Ask the server at this address instead.
-    key
-        The API key to ask it with.
     """
     from videoannotator.shell.accounts import accounts, change_user
 
-    with accounts(config, data_dir, server, key) as open_:
+    with accounts(where) as open_:
         return change_user(open_, name, active=True)
 
 
@@ -307,10 +217,7 @@ def tokens_create(
     user: User = None,
     scopes: Scopes = (),
     minutes: float | None = None,
-    data_dir: DataDir = None,
-    config: Config = None,
-    server: Server = None,
-    key: Key = None,
+    where: FolderOrServer = WHERE,
 ) -> int:
     """Make a token that ends by itself soon. It goes to standard output.
 
@@ -322,16 +229,8 @@ def tokens_create(
         read, write, admin, separated by commas. [default: what the user's role may do]
     minutes
         How long it is valid. [default: the setting access.token_minutes]
-    data_dir
-        The server's data folder.
-    config
-        Read this file, and not the user's and this folder's.
-    server
-        Ask the server at this address instead.
-    key
-        The API key to ask it with.
     """
     from videoannotator.shell.accounts import accounts, make_token
 
-    with accounts(config, data_dir, server, key) as open_:
+    with accounts(where) as open_:
         return make_token(open_, user, scopes, minutes)

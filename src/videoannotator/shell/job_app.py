@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
+from videoannotator.shell.places import Asked
+
 __all__ = ["job"]
 
 WHAT = Group("What runs")
-WHERE = Group("Which server")
-
 job = App(name="job", help="Jobs on a server: send videos to it, watch them, fetch what came out.")
 
-Server = Annotated[str | None, Parameter(group=WHERE)]
-Key = Annotated[str | None, Parameter(group=WHERE)]
+WHERE = Asked()
+
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Names = Annotated[tuple[str, ...], Parameter(group=WHAT, consume_multiple=False, negative="", show_default=False)]
 Formats = Annotated[
@@ -46,8 +46,7 @@ def submit(
     uploaded: Flag = False,
     watch: Flag = False,
     json: Flag = False,
-    server: Server = None,
-    key: Key = None,
+    where: Asked = WHERE,
 ) -> int:
     """Send videos to a server and have them annotated. The ids of the jobs go to standard output.
 
@@ -81,10 +80,6 @@ def submit(
         Stay until all have ended. Exit code 1 when one did not end well.
     json
         The jobs as JSON, one a line.
-    server
-        Address of the server. [default: VIDEOANNOTATOR_SERVER, else the configuration, else this machine's]
-    key
-        API key; better in VIDEOANNOTATOR_KEY or the configuration, where other users do not see it.
     """
     from videoannotator.shell.submitting import Wanted, submit_videos
 
@@ -99,13 +94,11 @@ def submit(
         end=end,
         priority=priority,
     )
-    return submit_videos(
-        videos, wanted, batch=batch, uploaded=uploaded, watch=watch, as_json=json, server=server, key=key
-    )
+    return submit_videos(videos, wanted, batch=batch, uploaded=uploaded, watch=watch, as_json=json, where=where)
 
 
 @job.command
-def status(ids: Ids, /, *, json: Flag = False, server: Server = None, key: Key = None) -> int:
+def status(ids: Ids, /, *, json: Flag = False, where: Asked = WHERE) -> int:
     """Say how jobs stand. Exit code 1 when one failed.
 
     Parameters
@@ -114,18 +107,14 @@ def status(ids: Ids, /, *, json: Flag = False, server: Server = None, key: Key =
         Ids of jobs.
     json
         As JSON, one a line.
-    server
-        Address of the server.
-    key
-        API key.
     """
     from videoannotator.shell.jobs import show_status
 
-    return show_status(ids, as_json=json, server=server, key=key)
+    return show_status(ids, as_json=json, where=where)
 
 
 @job.command
-def watch(ids: Ids, /, *, json: Flag = False, server: Server = None, key: Key = None) -> int:
+def watch(ids: Ids, /, *, json: Flag = False, where: Asked = WHERE) -> int:
     """Follow jobs until they have ended. Exit code 1 when one did not end well.
 
     Parameters
@@ -134,14 +123,10 @@ def watch(ids: Ids, /, *, json: Flag = False, server: Server = None, key: Key = 
         Ids of jobs.
     json
         Every event as JSON, one a line.
-    server
-        Address of the server.
-    key
-        API key.
     """
     from videoannotator.shell.jobs import watch_jobs
 
-    return watch_jobs(ids, as_json=json, server=server, key=key)
+    return watch_jobs(ids, as_json=json, where=where)
 
 
 @job.command(name="list")
@@ -150,8 +135,7 @@ def list_(
     state: State | None = None,
     limit: int = 20,
     json: Flag = False,
-    server: Server = None,
-    key: Key = None,
+    where: Asked = WHERE,
 ) -> int:
     """List jobs, newest first: id, state, how far, video, when.
 
@@ -163,18 +147,14 @@ def list_(
         So many, at most.
     json
         As JSON, one a line.
-    server
-        Address of the server.
-    key
-        API key.
     """
     from videoannotator.shell.jobs import list_jobs
 
-    return list_jobs(state, limit, as_json=json, server=server, key=key)
+    return list_jobs(state, limit, as_json=json, where=where)
 
 
 @job.command
-def results(id_: str, /, *, json: Flag = False, server: Server = None, key: Key = None) -> int:
+def results(id_: str, /, *, json: Flag = False, where: Asked = WHERE) -> int:
     """Show what came out: rows of each table, what failed and why, which files there are.
 
     Parameters
@@ -183,14 +163,10 @@ def results(id_: str, /, *, json: Flag = False, server: Server = None, key: Key 
         Id of a job.
     json
         As JSON.
-    server
-        Address of the server.
-    key
-        API key.
     """
     from videoannotator.shell.jobs import show_results
 
-    return show_results(id_, as_json=json, server=server, key=key)
+    return show_results(id_, as_json=json, where=where)
 
 
 @job.command(alias="download-annotations")
@@ -203,8 +179,7 @@ def download(
     format_: Annotated[str | None, Parameter(name="--format")] = None,
     file: str | None = None,
     zip_: Annotated[bool, Parameter(name="--zip", negative="", show_default=False)] = False,
-    server: Server = None,
-    key: Key = None,
+    where: Asked = WHERE,
 ) -> int:
     """Fetch the files of a job. Their paths go to standard output.
 
@@ -222,65 +197,49 @@ def download(
         Only this file, as job results lists it.
     zip_
         Everything, and the video, as one ZIP file: what the Video Annotation Viewer opens.
-    server
-        Address of the server.
-    key
-        API key.
     """
     from videoannotator.shell.downloading import download_results
 
-    return download_results(id_, out, pipeline, format_, file, as_zip=zip_, server=server, key=key)
+    return download_results(id_, out, pipeline, format_, file, as_zip=zip_, where=where)
 
 
 @job.command
-def cancel(ids: Ids, /, *, server: Server = None, key: Key = None) -> int:
+def cancel(ids: Ids, /, *, where: Asked = WHERE) -> int:
     """Cancel jobs that have not ended.
 
     Parameters
     ----------
     ids
         Ids of jobs.
-    server
-        Address of the server.
-    key
-        API key.
     """
     from videoannotator.shell.jobs import change_jobs
 
-    return change_jobs(ids, "cancel", server=server, key=key)
+    return change_jobs(ids, "cancel", where=where)
 
 
 @job.command
-def retry(ids: Ids, /, *, server: Server = None, key: Key = None) -> int:
+def retry(ids: Ids, /, *, where: Asked = WHERE) -> int:
     """Do jobs again that have ended. Ids of the jobs that do it go to standard output.
 
     Parameters
     ----------
     ids
         Ids of jobs.
-    server
-        Address of the server.
-    key
-        API key.
     """
     from videoannotator.shell.jobs import change_jobs
 
-    return change_jobs(ids, "retry", server=server, key=key)
+    return change_jobs(ids, "retry", where=where)
 
 
 @job.command
-def delete(ids: Ids, /, *, server: Server = None, key: Key = None) -> int:
+def delete(ids: Ids, /, *, where: Asked = WHERE) -> int:
     """Remove jobs and their results; running ones are cancelled first.
 
     Parameters
     ----------
     ids
         Ids of jobs.
-    server
-        Address of the server.
-    key
-        API key.
     """
     from videoannotator.shell.jobs import change_jobs
 
-    return change_jobs(ids, "delete", server=server, key=key)
+    return change_jobs(ids, "delete", where=where)

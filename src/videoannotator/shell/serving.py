@@ -8,70 +8,47 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
 import psutil
 
 from videoannotator.errors import ServerError, UsageError
-from videoannotator.serve.configuring import Configuration
 from videoannotator.serve.pid_file import Running, find
 from videoannotator.serve.settings import ServerSettings
 from videoannotator.shell.configuring import say_outdated
 from videoannotator.shell.extra import needing_the_server
 from videoannotator.shell.main import Exit
+from videoannotator.shell.places import Folder
 from videoannotator.shell.speaking import give, say
 
-__all__ = ["Given", "show_server", "start_server", "start_worker", "stop_server"]
+__all__ = ["show_server", "start_server", "start_worker", "stop_server"]
 
 LOG = Path("logs") / "server.log"
 START = 120.0  # s; an upgrade of a large database takes its time
 
 
-@attrs.frozen
-class Given:
-    """What was typed: a file, and settings by key."""
-
-    config: Path | None
-    flags: dict[str, Any]
-
-    @classmethod
-    def of(cls, config: Path | None, assignments: Sequence[str], **flags: Any) -> Given:
-        """``assignments``: KEY=VALUE below ``server``; ``flags``: settings of ``server``, None where not given."""
-        found: dict[str, Any] = {}
-        for assignment in assignments:
-            key, equals, text = assignment.partition("=")
-            if not equals or not key.strip():
-                raise UsageError(f"--set takes KEY=VALUE, as in jobs.concurrent=2; got {assignment!r}")
-            found[f"server.{key.strip().removeprefix('server.')}"] = text.strip()
-        found |= {f"server.{key}": value for key, value in flags.items() if value is not None}
-        return cls(config, found)
-
-    def settings(self) -> ServerSettings:
-        """All layers put together."""
-        return Configuration.load(config=self.config, flags=self.flags).server
-
-    def words(self) -> list[str]:
-        """The same, to be typed again."""
-        words = [] if self.config is None else ["--config", str(self.config.absolute())]
-        for key, value in self.flags.items():
-            words += ["--set", f"{key.removeprefix('server.')}={value}"]
-        return words
-
-
-def start_server(given: Given, *, background: bool) -> int:
+def start_server(where: Folder, host: str | None, port: int | None, *, background: bool) -> int:
     """Run a server until a signal ends it, or leave it running in the background."""
-    settings = given.settings()
+    settings = where.settings(host=host, port=port)
     say_outdated()
     if background:
-        return _start_in_background(given, settings)
+        return _start_in_background(_words(where, host, port), settings)
     with needing_the_server():
         from videoannotator.serve.running import serve
 
         serve(settings, key=_give_key, ready=_say_ready)
     return Exit.WELL
+
+
+def _words(where: Folder, host: str | None, port: int | None) -> list[str]:
+    """The same options, to be typed again."""
+    words = [] if where.config is None else ["--config", str(where.config.absolute())]
+    given = where.flags() | {"server.host": host, "server.port": port}
+    for key, value in given.items():
+        if value is not None:
+            words += ["--set", f"{key.removeprefix('server.')}={value}"]
+    return words
 
 
 def _give_key(secret: str) -> None:
@@ -84,7 +61,7 @@ def _say_ready(address: str) -> None:
     say(f"videoannotator listens at {address}")
 
 
-def _start_in_background(given: Given, settings: ServerSettings) -> int:
+def _start_in_background(words: list[str], settings: ServerSettings) -> int:
     """A process of its own; what it prints before it is ready, the first key among it, is printed here."""
     running = find(settings.data_dir)
     if running is not None:
@@ -94,7 +71,7 @@ def _start_in_background(given: Given, settings: ServerSettings) -> int:
     make_data_dir(settings)
     log = settings.data_dir / LOG
     keys = settings.data_dir / "logs" / f"first-key-{os.getpid()}"
-    command = [sys.executable, "-m", "videoannotator.shell", "server", "start", *given.words()]
+    command = [sys.executable, "-m", "videoannotator.shell", "server", "start", *words]
     descriptor = os.open(keys, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with log.open("ab") as said, os.fdopen(descriptor, "r+b") as printed:
@@ -130,9 +107,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], settings: ServerSettings
     return None
 
 
-def stop_server(given: Given, *, now: bool, wait: float) -> int:
+def stop_server(where: Folder, *, now: bool, wait: float) -> int:
     """End the server of a data folder."""
-    settings = given.settings()
+    settings = where.settings()
     running = find(settings.data_dir)
     if running is None:
         say(f"no server runs on {settings.data_dir}")
@@ -152,17 +129,15 @@ def stop_server(given: Given, *, now: bool, wait: float) -> int:
     except psutil.NoSuchProcess:
         pass
     except psutil.TimeoutExpired:
-        say(
-            f"the server, process {running.pid}, has not ended within {wait:g} s; --now ends it without waiting for jobs"
-        )
+        say(f"process {running.pid} has not ended within {wait:g} s; with --now it waits for nothing")
         return Exit.FAILED
     say(f"the server, process {running.pid}, has ended")
     return Exit.WELL
 
 
-def show_server(given: Given, *, as_json: bool) -> int:
+def show_server(where: Folder, *, as_json: bool) -> int:
     """Say how the server of a data folder is."""
-    settings = given.settings()
+    settings = where.settings()
     running = find(settings.data_dir)
     code, answer = (0, {}) if running is None else _answers(running.address, "/readyz")
     if as_json:
@@ -213,9 +188,9 @@ def _document(body: bytes) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def start_worker(given: Given) -> int:
+def start_worker(where: Folder) -> int:
     """Execute jobs until a signal ends it."""
-    settings = given.settings()
+    settings = where.settings()
     if settings.database is None or settings.database.startswith("sqlite"):
         raise UsageError(
             "a worker of its own needs the server's database in PostgreSQL: give --database, or set server.database. "
