@@ -198,7 +198,7 @@ job_events = Table(
     Column("id", _Number, primary_key=True, autoincrement=True),
     Column("job_id", _Id, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     Column("owner_id", _Id, nullable=False),
-    Column("kind", String(20), nullable=False, comment="update, log, complete"),
+    Column("kind", String(20), nullable=False, comment="update, progress, log, complete"),
     Column("data", _Plain, nullable=False),
     Column("created_at", Double, nullable=False),
     Index(None, "job_id", "id"),
