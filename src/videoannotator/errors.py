@@ -30,6 +30,7 @@
     │   └── PipelineHung              the process did not answer in time and was ended
     ├── CacheError                    the cache folder cannot be used
     ├── FormatError                   a file format could not be written or read
+    ├── ServerError                   the server refuses something; ``videoannotator.serve.errors`` has its tree
     ├── PipelineError                 a pipeline failed and ``on_error="raise"`` was asked for
     ├── MissingDependencyError (ImportError)  an optional package is not installed
     ├── UsageError                    the command was typed in a way that cannot work
@@ -77,6 +78,7 @@ __all__ = [
     "PluginInstallError",
     "PluginLoadError",
     "RefusedMediaError",
+    "ServerError",
     "UnknownFormatError",
     "UnknownPipelineError",
     "UnreadableMediaError",
@@ -231,6 +233,10 @@ class CacheError(VideoAnnotatorError):
 
 class FormatError(VideoAnnotatorError):
     """A file could not be written in, or read from, a format."""
+
+
+class ServerError(VideoAnnotatorError):
+    """The server refuses something, or cannot do it. `videoannotator.serve.errors` draws the tree of these."""
 
 
 class PipelineError(VideoAnnotatorError):

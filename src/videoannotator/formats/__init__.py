@@ -61,4 +61,10 @@ def videoannotator_formats() -> list[FormatSpec]:
             format="videoannotator.formats.csv:Csv",
             summary="CSV of every table, with a Data Package that tells types and units",
         ),
+        FormatSpec(
+            name="viewer",
+            suffixes=(".viewer",),
+            format="videoannotator.formats.viewer:Viewer",
+            summary="a folder that the Video Annotation Viewer loads, thinned for it; not read back",
+        ),
     ]

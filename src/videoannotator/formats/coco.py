@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from videoannotator.data.needs import Frames
@@ -19,6 +18,7 @@ from videoannotator.data.table import Table
 from videoannotator.data.time import FrameClock
 from videoannotator.decode.sampling import sampled
 from videoannotator.errors import DataError, FormatError
+from videoannotator.formats.boxes import boxes_of, short_floats
 from videoannotator.formats.classes import class_path
 from videoannotator.formats.files import dumps, file_names, joined, new_file, read_json
 from videoannotator.formats.names import BODY, BODY_SKELETON, category_id, point_names
@@ -69,8 +69,14 @@ class Coco:
         lists = ("images", "annotations", "categories")
         if not isinstance(plain, dict) or not all(isinstance(plain.get(key), list) for key in lists):
             raise FormatError(f"{path} is no COCO file: it must have the lists {', '.join(lists)}")
+        info = plain["info"] if isinstance(plain.get("info"), dict) else {}
+        if "for_viewer" in info:
+            raise FormatError(
+                f"{path} was written for the Video Annotation Viewer: rows are left out and what was not measured is 0 "
+                "in it; read what the native format wrote"
+            )
         try:
-            own = plain["info"].get("videoannotator") if isinstance(plain.get("info"), dict) else None
+            own = info.get("videoannotator")
             if own is None:
                 name = plain["videos"][0].get("file_name") if plain.get("videos") else None
                 _all_scored(plain)
@@ -184,31 +190,12 @@ def _looked_at(clock: FrameClock, coverage: Coverage) -> NDArray[np.int64]:
     return np.flatnonzero(covered & sampled(clock, Frames(rate=coverage.rate)))
 
 
-def _short(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """float32 numbers with as few decimals as give the same float32 back."""
-    text = pa.array(values.ravel()).cast(pa.string())  # many times faster than NumPy's own
-    short = text.cast(pa.float64()).to_numpy().reshape(values.shape)
-    return np.where(short.astype(np.float32) == values, short, values.astype(np.float64))
-
-
-def _boxes(table: Table[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Boxes as x, y, width, height and as x1, y1, x2, y2, and whether the first give the second back."""
-    corners = np.stack([table.column(c) for c in ("x1", "y1", "x2", "y2")], axis=1)
-    near, far = _short(corners[:, :2]), corners[:, 2:]
-    wide = far.astype(np.float64) - corners[:, :2]
-    with np.errstate(over="ignore"):
-        sides = _short(wide.astype(np.float32))
-    sides = np.where((near + sides).astype(np.float32) == far, sides, wide)
-    exact = ((near + sides).astype(np.float32) == far).all(axis=1) & np.isfinite(sides).all(axis=1)
-    return np.concatenate([near, sides], axis=1), _short(corners), exact
-
-
 def _annotations(table: Table[Any], categories: list[int], size: Mapping[str, int]) -> Iterator[list[dict[str, Any]]]:
     """The rows as annotations, some at a time."""
     face = issubclass(table.row_class, Face)
     for start in range(0, len(table), _CHUNK):
         part = table[start : start + _CHUNK]
-        (boxes, corners, exact) = (values.tolist() for values in _boxes(part))
+        (boxes, corners, exact) = (values.tolist() for values in boxes_of(part))
         columns = [part.column(c).tolist() for c in ("frame", "time", "score", "track")]
         points = _points(list(part.column("landmarks" if face else "keypoints")))
         more = _of_a_face(part) if face else _more(part, size)
@@ -247,7 +234,7 @@ def _more(table: Table[Any], size: Mapping[str, int]) -> list[dict[str, Any]]:
 
 def _of_a_face(table: Table[Any]) -> list[dict[str, Any]]:
     """What annotations say of faces besides box and landmarks, where it is there."""
-    columns = {name: _short(table.column(name)).tolist() for name in _OF_A_FACE}
+    columns = {name: short_floats(table.column(name)).tolist() for name in _OF_A_FACE}
     return [
         {name: values[index] for name, values in columns.items() if not np.isnan(values[index])}
         for index in range(len(table))
@@ -260,7 +247,7 @@ def _points(rows: list[NDArray[np.float32] | None]) -> list[dict[str, Any]]:
     if not present:
         return [{} for _ in rows]
     every = np.concatenate(present)  # one conversion for all: an hour of film has millions of points
-    short = _short(every).tolist()
+    short = short_floats(every).tolist()
     scored = every.shape[1] == 3
     given: list[dict[str, Any]] = []
     place = 0

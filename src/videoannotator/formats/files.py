@@ -16,7 +16,17 @@ from videoannotator.data.result import PipelineResult, Result
 from videoannotator.data.table import Table
 from videoannotator.errors import FormatError
 
-__all__ = ["dumps", "file_names", "joined", "new_file", "new_folder", "plain_name", "read_json", "read_text"]
+__all__ = [
+    "dumps",
+    "file_names",
+    "joined",
+    "new_file",
+    "new_folder",
+    "plain_name",
+    "read_json",
+    "read_text",
+    "was_measured",
+]
 
 
 def plain_name(name: str) -> str:
@@ -38,7 +48,7 @@ def file_names(
     """
     named: dict[str, tuple[str, str, str, Table[Any]]] = {}
     for pipeline, parts in result.pipelines.items():
-        mine = {output: table for output, table in parts.tables.items() if holds(table) and _was_measured(parts, table)}
+        mine = {output: table for output, table in parts.tables.items() if holds(table) and was_measured(parts, table)}
         for output, table in mine.items():
             middle = plain_name(pipeline) + (f"_{plain_name(output)}" if len(mine) > 1 else "")
             name = f"{stem}_{middle}{suffix}"
@@ -49,7 +59,8 @@ def file_names(
     return list(named.values())
 
 
-def _was_measured(parts: PipelineResult, table: Table[Any]) -> bool:
+def was_measured(parts: PipelineResult, table: Table[Any]) -> bool:
+    """False for the empty table of a pipeline that failed before it looked at anything."""
     return len(table) > 0 or parts.ok or parts.coverage.duration > 0
 
 
@@ -78,15 +89,15 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def new_folder(path: Path, *, mark: str) -> Iterator[Path]:
+def new_folder(path: Path, *, foreign: Callable[[Path], str | None]) -> Iterator[Path]:
     """A folder that appears under its name only when the block ends well; the block fills what it is given.
 
-    A folder that stands there already is replaced if it holds the file ``mark``, which says that it is one of
-    ours: it is set aside first and deleted when the new one stands. Raises `FormatError` for any other folder, or
-    when writing fails.
+    A folder that stands there already is replaced when it is one of ours: it is set aside first and deleted when the
+    new one stands. ``foreign`` says why a folder is not one of ours (``"it has no manifest"``), or None. Raises
+    `FormatError` with that for any other folder, or when writing fails.
     """
-    if path.exists() and not (path / mark).is_file():
-        raise FormatError(f"{path} exists and was not written by this format (it has no {mark}); move it away first")
+    if path.exists() and (why := foreign(path)) is not None:
+        raise FormatError(f"{path} exists and was not written by this format ({why}); move it away first")
     token = secrets.token_hex(4)
     working, aside = path.with_name(f".{path.name}.{token}"), path.with_name(f".{path.name}.{token}.old")
     try:

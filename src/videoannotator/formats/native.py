@@ -46,7 +46,7 @@ class Native:
     def write(self, result: Result, folder: Path, *, stem: str) -> list[Path]:
         """Write the folder; see `Format.write`. Refuses to replace a folder that is not of this format."""
         target = folder / f"{stem}{SUFFIX}"
-        with new_folder(target, mark=MANIFEST) as working:
+        with new_folder(target, foreign=_foreign) as working:
             tables = {}
             for pipeline, output, table in result.tables():
                 file = f"{plain_name(pipeline)}/{plain_name(output)}{_ARROW if self._quick else '.parquet'}"
@@ -88,6 +88,10 @@ class Native:
             raise FormatError(f"{file} could not be read: {error}") from error
         except (pa.ArrowException, DataError) as error:
             raise FormatError(f"{file} is damaged, or its rows are not those of {entry.row}: {error}") from error
+
+
+def _foreign(folder: Path) -> str | None:
+    return None if (folder / MANIFEST).is_file() else f"it has no {MANIFEST}"
 
 
 def _write_table(arrow: pa.Table, file: Path) -> None:

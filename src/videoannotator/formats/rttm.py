@@ -16,7 +16,7 @@ from videoannotator.errors import DataError, FormatError
 from videoannotator.formats.files import file_names, joined, new_file, read_text
 from videoannotator.formats.record import foreign_result
 
-__all__ = ["Rttm"]
+__all__ = ["Rttm", "turn_lines"]
 
 SPEECH = "SPEECH"
 """The speaker's name on the lines of speech regions, where nobody asked who speaks."""
@@ -88,7 +88,7 @@ class Rttm:
         for name, _, _, table in file_names(result, stem, ".rttm", _holds):
             if len(table):
                 with new_file(folder / name) as file:
-                    file.writelines(line.encode() for line in _lines(table, stem))
+                    file.writelines(line.encode() for line in turn_lines(table, stem))
                 written.append(folder / name)
         return written
 
@@ -122,7 +122,8 @@ def _holds(table: Table[Any]) -> bool:
     return issubclass(table.row_class, SpeakerTurn | SpeechRegion)
 
 
-def _lines(table: Table[Any], stem: str) -> Iterator[str]:
+def turn_lines(table: Table[Any], stem: str) -> Iterator[str]:
+    """The lines of a file of `SpeakerTurn` or `SpeechRegion` rows of the recording ``stem``, with their line ends."""
     named = issubclass(table.row_class, SpeakerTurn)
     recording = _word(stem)
     for row in table:
