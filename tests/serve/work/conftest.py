@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,10 +28,18 @@ PLUGIN = Path(__file__).parent / "plugin"
 FAST = Jobs(lease=2.0, heartbeat=0.4, poll=0.1, back_off=0.05, soft_cancel=1.0, hard_cancel=2.5, nice=0, attempts=3)
 
 
-@pytest.fixture(autouse=True)
-def plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that are started find the plugin of these tests."""
-    monkeypatch.syspath_prepend(str(PLUGIN))
+@pytest.fixture(autouse=True, scope="session")
+def plugin() -> Iterator[None]:
+    """Processes that are started find the plugin of these tests; this one has looked for plugins before, or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(PLUGIN), *sys.path])
+        yield
+
+
+@pytest.fixture(scope="session")
+def fast() -> Jobs:
+    """Short times."""
+    return FAST
 
 
 @pytest.fixture(scope="session")
@@ -128,3 +137,9 @@ def bench(service: Service, clip: Path) -> Bench:
 def bench_of() -> Callable[[Service, Path], Bench]:
     """On any service."""
     return lambda service, clip: Bench.of(service.settings, service.database, clip, service.jobs)
+
+
+@pytest.fixture(scope="session")
+def bench_type() -> type[Bench]:
+    """For fixtures of a module."""
+    return Bench
