@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 
@@ -11,13 +13,23 @@ from videoannotator.serve.access.authenticating import Authenticator
 from videoannotator.serve.access.quotas import Quotas, Streams
 from videoannotator.serve.access.tokens import Tokens
 from videoannotator.serve.settings import ServerSettings
+from videoannotator.serve.store.batches import BatchStore
 from videoannotator.serve.store.database import Database
 from videoannotator.serve.store.idempotency import IdempotencyStore
 from videoannotator.serve.store.jobs import JobStore
 from videoannotator.serve.store.keys import KeyStore
+from videoannotator.serve.store.listing import JobListing
+from videoannotator.serve.store.templates import TemplateStore
+from videoannotator.serve.store.uploads import UploadStore
 from videoannotator.serve.store.users import UserStore
+from videoannotator.serve.store.videos import VideoStore
 
 __all__ = ["Service"]
+
+
+def _on(store: Callable[[Database], Any]) -> Any:
+    """A store on the service's database."""
+    return attrs.Factory(lambda service: store(service.database), takes_self=True)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -35,6 +47,11 @@ class Service:
     idempotency: IdempotencyStore
     quotas: Quotas
     streams: Streams
+    listing: JobListing = attrs.field(default=_on(JobListing))
+    videos: VideoStore = attrs.field(default=_on(VideoStore))
+    uploads: UploadStore = attrs.field(default=_on(UploadStore))
+    batches: BatchStore = attrs.field(default=_on(BatchStore))
+    templates: TemplateStore = attrs.field(default=_on(TemplateStore))
     started: float = attrs.field(factory=time.monotonic)
 
     @classmethod

@@ -70,6 +70,7 @@ class Jobs:
     hard_cancel: float = attrs.field(default=10.0, metadata={"help": "seconds until its process group is killed"})
     memory: int | None = attrs.field(default=None, metadata={"help": "bytes a job may use; more fails it"})
     nice: int = attrs.field(default=10, metadata={"help": "of the processes that execute jobs"})
+    idle: float = attrs.field(default=600.0, metadata={"help": "seconds that a process without work keeps its models"})
     device: str = attrs.field(default="auto", metadata={"help": "where jobs run, unless they say"})
 
     def __attrs_post_init__(self) -> None:

@@ -9,9 +9,9 @@ from videoannotator.data.convert import unstructure
 from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin, catalog, normal_name
 from videoannotator.discover.known import BACKENDS, SHIPPED, how_to_install
 from videoannotator.discover.models import ModelStore
+from videoannotator.discover.readiness import describe_model, readiness
 from videoannotator.discover.settings import schema_of
 from videoannotator.errors import PluginLoadError
-from videoannotator.shell.choosing import describe_model, readiness
 from videoannotator.shell.speaking import give
 from videoannotator.shell.weights import used_by_default
 

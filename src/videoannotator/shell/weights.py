@@ -14,6 +14,7 @@ from videoannotator.discover.catalog import Catalog, PipelineEntry, catalog
 from videoannotator.discover.config import models_of
 from videoannotator.discover.known import how_to_install
 from videoannotator.discover.models import ModelStore, size_of
+from videoannotator.discover.readiness import describe_model
 from videoannotator.discover.settings import entry_of, settings_of
 from videoannotator.discover.specs import ModelSpec
 from videoannotator.errors import (
@@ -25,7 +26,6 @@ from videoannotator.errors import (
     UsageError,
     nearest,
 )
-from videoannotator.shell.choosing import describe_model
 from videoannotator.shell.main import Exit
 from videoannotator.shell.speaking import give, say
 

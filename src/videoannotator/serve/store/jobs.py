@@ -4,7 +4,7 @@
 
     pending ──claim──► running ──finish──► completed | partial | failed | cancelled
        ▲                  │
-       └──retry, reclaim──┘      pending ──cancel──► cancelled
+       └─retry, reclaim,──┘      pending ──cancel──► cancelled
 
 A claim raises ``attempt`` by one and names the worker. Whatever a worker says of a job afterwards (heartbeat, progress,
 finish, retry) holds only while worker and attempt are still those of the claim: one who lost its lease is told so by
@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from videoannotator.serve.errors import JobEndedError, LeaseLostError, NotFoundError
 from videoannotator.serve.store.database import Database, moment
-from videoannotator.serve.store.schema import job_events, job_results, jobs
+from videoannotator.serve.store.schema import job_events, job_results, jobs, videos
 
 __all__ = ["FINAL", "Claim", "Ended", "Job", "JobStore", "NewJob", "ProgressReport", "State"]
 
@@ -189,7 +189,7 @@ class JobStore:
         with self.database.write() as connection:
             job = self._fenced(connection, claim, values)
             if progress is not None:
-                self.tell(connection, job, "update", {"status": "running", **attrs.asdict(progress)})
+                self.tell(connection, job, "progress", {"status": "running", **attrs.asdict(progress)})
             return job
 
     def log(self, claim: Claim, message: str, **data: Any) -> None:
@@ -199,8 +199,13 @@ class JobStore:
             self.tell(connection, job, "log", {"message": message, **data})
 
     def finish(self, claim: Claim, ended: Ended) -> Job:
-        """The final state and the result, in one transaction. Raises `LeaseLostError`."""
+        """The final state and the result, in one transaction. Raises `LeaseLostError`.
+
+        It may be called again when nobody knows whether the first call was committed.
+        """
         with self.database.write() as connection:
+            if ended.folder is not None and (done := self._finished(connection, claim)):
+                return done
             job = self._fenced(
                 connection,
                 claim,
@@ -228,8 +233,29 @@ class JobStore:
                         created_at=moment(),
                     )
                 )
-            self.tell(connection, job, "complete", {"status": job.state, "error_message": job.error_message})
+            self._close(connection, job)
             return job
+
+    def _finished(self, connection: Connection, claim: Claim) -> Job | None:
+        """The job, when the result of this very claim is its result already."""
+        mine = (job_results.c.job_id == jobs.c.id) & (jobs.c.id == claim.job.id)
+        mine &= (job_results.c.attempt == claim.attempt) & (job_results.c.worker == claim.worker)
+        row = connection.execute(select(*jobs.c).join(job_results, mine)).one_or_none()
+        return None if row is None else Job.of(row)
+
+    def _close(self, connection: Connection, job: Job) -> None:
+        """What follows when a job has ended: it is told, what only mattered on the way goes, and so may the job."""
+        if job.delete_requested_at is not None:
+            connection.execute(delete(jobs).where(jobs.c.id == job.id))
+            return
+        connection.execute(delete(job_events).where(job_events.c.job_id == job.id, job_events.c.kind == "progress"))
+        self.tell(connection, job, "complete", {"status": job.state, "error_message": job.error_message})
+
+    def give_back(self, claim: Claim) -> Job:
+        """Let another worker go on: the job is pending at once, and this attempt does not count. `LeaseLostError`."""
+        with self.database.write() as connection:
+            job = self._fenced(connection, claim, {"max_attempts": jobs.c.max_attempts + 1})
+            return self._back(connection, job, 0.0, "WORKER_STOPPED", "its worker was stopped")
 
     def retry_later(self, claim: Claim, delay: float, code: str, message: str) -> Job:
         """Give the job back: it is pending again and waits ``delay`` seconds. Raises `LeaseLostError`."""
@@ -266,7 +292,7 @@ class JobStore:
         changed = update(jobs).where(jobs.c.id == job.id).values(values).returning(*jobs.c)
         back = Job.of(connection.execute(changed).one())
         if back.ended:
-            self.tell(connection, back, "complete", {"status": back.state, "error_message": back.error_message})
+            self._close(connection, back)
         else:
             self.tell(connection, back, "update", {"status": "pending", "retry_in": delay, "reason": message})
             self._on_pending(connection, back.id, back.priority, delay)
@@ -286,7 +312,7 @@ class JobStore:
         changed = update(jobs).where(jobs.c.id == job_id).values(values).returning(*jobs.c)
         job = Job.of(connection.execute(changed).one())
         if job.ended:
-            self.tell(connection, job, "complete", {"status": "cancelled", "error_message": None})
+            self._close(connection, job)
         return job
 
     def request_delete(self, job_id: str) -> Job | None:
@@ -302,6 +328,26 @@ class JobStore:
                 return Job.of(connection.execute(changed.returning(*jobs.c)).one())
             connection.execute(delete(jobs).where(jobs.c.id == job_id))
             return None
+
+    def held(self, worker: str) -> dict[str, Job]:
+        """What ``worker`` has, by id: whether somebody wants one of them to stop is told by its row."""
+        mine = select(*jobs.c).where(jobs.c.state == "running", jobs.c.worker == worker)
+        with self.database.read() as connection:
+            return {job.id: job for job in map(Job.of, connection.execute(mine))}
+
+    def running(self) -> list[tuple[str, str, int, int]]:
+        """Every job that somebody works on: ``(id, worker, attempt, beat)``."""
+        columns = jobs.c.id, jobs.c.worker, jobs.c.attempt, jobs.c.beat
+        with self.database.read() as connection:
+            found = connection.execute(select(*columns).where(jobs.c.state == "running"))
+            return [(row.id, row.worker, row.attempt, row.beat) for row in found]
+
+    def media(self, job: Job) -> tuple[str, str]:
+        """The video of a job: its path as in the table, and its owner's name for it."""
+        wanted = select(videos.c.path, videos.c.name).where(videos.c.id == job.video_id)
+        with self.database.read() as connection:
+            row = connection.execute(wanted).one()
+        return row.path, row.name
 
     def get(self, job_id: str) -> Job:
         """Raises `NotFoundError`."""

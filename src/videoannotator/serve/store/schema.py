@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 __all__ = [
+    "about",
     "api_keys",
     "batches",
     "idempotency",
@@ -198,7 +199,7 @@ job_events = Table(
     Column("id", _Number, primary_key=True, autoincrement=True),
     Column("job_id", _Id, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     Column("owner_id", _Id, nullable=False),
-    Column("kind", String(20), nullable=False, comment="update, log, complete"),
+    Column("kind", String(20), nullable=False, comment="update, progress, log, complete"),
     Column("data", _Plain, nullable=False),
     Column("created_at", Double, nullable=False),
     Index(None, "job_id", "id"),
@@ -242,4 +243,11 @@ workers = Table(
     Column("info", _Plain, nullable=False, comment="devices, version, pipelines it can run"),
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
+)
+
+about = Table(
+    "about",
+    metadata,
+    Column("name", String(50), primary_key=True, comment="instance: which data folder belongs to this database"),
+    Column("value", Text, nullable=False),
 )

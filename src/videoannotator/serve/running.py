@@ -1,0 +1,154 @@
+"""Run the server: data folder, database, first key, dispatcher, clean-up, HTTP, and how all of it ends.
+
+SIGTERM or SIGINT: no new requests, open ones get a few seconds, running jobs are given back or finished as the
+dispatcher knows best. A second signal: everything ends now; what was running is taken up by the next start.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+import uvicorn
+
+from videoannotator.errors import ServerError, UsageError
+from videoannotator.serve import migrating
+from videoannotator.serve.api.app import create_app
+from videoannotator.serve.pid_file import claimed
+from videoannotator.serve.service import Service
+from videoannotator.serve.settings import LOOPBACK, ServerSettings
+
+__all__ = ["Repeated", "prepared", "serve"]
+
+_log = logging.getLogger(__name__)
+
+GRACE = 5  # s; for open requests, event streams among them, when the server ends
+
+
+class Repeated:
+    """A thread that does the same work again and again, or for ever, and begins again when that fails.
+
+    ``work`` is called until `stop`; ``pause``: seconds between two calls, and after a failure doubling up to a minute.
+    """
+
+    def __init__(self, name: str, work: Callable[[], object], *, pause: float) -> None:
+        self.name, self.failures = name, 0
+        self._work, self._pause, self._stopping = work, pause, threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Do not call the work again. The call that is going on is not disturbed."""
+        self._stopping.set()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the last call is over; False when that took longer than ``timeout`` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        wait = 0.0
+        while not self._stopping.wait(wait):
+            try:
+                self._work()
+                wait = self._pause
+            except Exception:  # noqa: BLE001 - whatever it was: jobs must go on, and the log says why they did not
+                self.failures += 1
+                wait = min(60.0, max(1.0, wait) * 2)
+                _log.exception("%s failed; it begins again in %.0f s", self.name, wait)
+
+
+@contextmanager
+def prepared(settings: ServerSettings) -> Iterator[tuple[Service, str | None]]:
+    """The service on a data folder and a database that are as they must be, and the first key if one was made now."""
+    make_data_dir(settings)
+    service = Service.of(settings)
+    try:
+        migrating.upgrade(service.database)
+        yield service, None
+    finally:
+        service.close()
+
+
+def make_data_dir(settings: ServerSettings) -> None:
+    """Make the data folder, closed to other users. Raises `UsageError` when that cannot be."""
+    folder = settings.data_dir
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / "logs").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the data folder {folder} cannot be made: {error.strerror}; choose another one with --data-dir"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"the data folder {folder} cannot be written; choose another one with --data-dir")
+
+
+def listening(settings: ServerSettings) -> socket.socket:
+    """A socket that listens where the settings say. Raises `UsageError` when that cannot be."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen at {settings.host} port {settings.port}: {error.strerror}; "
+            "choose another one with --host and --port"
+        ) from error
+
+
+def address_of(made: socket.socket) -> str:
+    """Where this machine reaches a server that listens there."""
+    host, port = made.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """One that leaves the signals to us: `serve` has more to end than HTTP."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+        yield
+
+
+def serve(settings: ServerSettings, *, key: Callable[[str], None], ready: Callable[[str], None]) -> None:
+    """Run until a signal ends it. ``key``: told the first key, once; ``ready``: told the address when it listens.
+
+    Raises `UsageError`, `ServerError` and the errors of the database.
+    """
+    make_data_dir(settings)
+    with ExitStack() as stack:
+        made = stack.enter_context(listening(settings))
+        address = address_of(made)
+        shared = settings.database is not None and not settings.database.startswith("sqlite")
+        stack.enter_context(claimed(settings.data_dir, address, shared=shared))
+        service, secret = stack.enter_context(prepared(settings))
+        if secret is not None:
+            key(secret)
+        if settings.host not in LOOPBACK:
+            _log.warning("listening at %s without TLS: keys can be read on the way; see docs/deploy.md", settings.host)
+        http = _Server(
+            uvicorn.Config(
+                create_app(service),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE,
+            )
+        )
+        threads = stack.enter_context(_working(service))
+        with _signals(http, threads):
+            ready(address)
+            http.run(sockets=[made])
+        if not http.started:
+            raise ServerError("the server could not start; its log has the reason")
