@@ -79,7 +79,7 @@ class ProblemPart(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 has it (``application/problem+json``), with what old clients read (``detail``, ``error``)."""
+    """An error as RFC 9457 has it (``application/problem+json``), and as old clients read it: ``detail``, ``error``."""
 
     type: str = Field(examples=["urn:videoannotator:problem:job-not-found"])
     title: str = Field(examples=["Not Found"])
