@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from videoannotator.serve.access.principals import SCOPES, Principal, Role
 from videoannotator.serve.api.app import create_app
 from videoannotator.serve.service import Service
-from videoannotator.serve.settings import ServerSettings
+from videoannotator.serve.settings import Access, ServerSettings
 from videoannotator.serve.store.database import Database, moment
 from videoannotator.serve.store.schema import metadata, users
 
@@ -76,7 +76,7 @@ def databases(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
     """Of a server whose everything is in a fresh folder."""
-    return ServerSettings(data_dir=tmp_path / "data")
+    return ServerSettings(data_dir=tmp_path / "data", access=Access(hosts=("testserver",)))
 
 
 @pytest.fixture

@@ -79,7 +79,13 @@ def open_media(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> In
     head = _check_file(name)
     options = {**_CLOSED, "max_pixels": str(max_pixels)}
     try:
-        container: Any = av.open("file:" + os.path.abspath(name), "r", format=_picture_format(head), options=options)
+        container: Any = av.open(
+            "file:" + os.path.abspath(name),
+            "r",
+            format=_picture_format(head),
+            options=options,
+            metadata_errors="replace",  # titles in Latin-1 are no reason to refuse a film
+        )
     except av.error.FFmpegError as error:
         raise _explained(name, head, error) from error
     try:

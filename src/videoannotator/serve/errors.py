@@ -16,6 +16,8 @@
     ├── QuotaError                 429  the user has too much of something
     ├── RateLimitError             429  too many requests; ``retry_after`` seconds
     ├── StorageFullError           507  the disk is full, or too full to begin
+    ├── BackupError                409  a backup is not whole, or must not go where it was told
+    ├── DataFolderError            503  the data folder belongs to another database
     ├── DatabaseUnavailable        503  the database does not answer
     ├── DatabaseVersionError       503  the tables are not those that this version needs
     └── LeaseLostError             409  somebody else has the job now: what this worker says of it does not count
@@ -29,7 +31,9 @@ from typing import Any, ClassVar
 from videoannotator.errors import ServerError
 
 __all__ = [
+    "BackupError",
     "ConflictError",
+    "DataFolderError",
     "DatabaseUnavailable",
     "DatabaseVersionError",
     "ForbiddenError",
@@ -162,6 +166,20 @@ class StorageFullError(RefusedError):
 
     status = 507
     code = "STORAGE_FULL"
+
+
+class BackupError(RefusedError):
+    """A backup is not whole, or must not go where it was told. Nothing was changed."""
+
+    status = 409
+    code = "BACKUP"
+
+
+class DataFolderError(RefusedError):
+    """The data folder belongs to another database: its files would look like nobody's."""
+
+    status = 503
+    code = "DATA_FOLDER"
 
 
 class DatabaseUnavailable(RefusedError):  # noqa: N818 - named for what happened

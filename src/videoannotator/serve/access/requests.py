@@ -15,5 +15,5 @@ _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 
 
 def request_id_from(given: str | None) -> str:
-    """The client's own id if it is harmless in headers and logs (1 to 100 of letters, digits, ``. _ : -``), or a new one."""
+    """The client's own id if it is harmless in headers and logs (letters, digits, ``. _ : -``), else a new one."""
     return given if given is not None and _SANE.fullmatch(given) else uuid.uuid4().hex

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from videoannotator import __version__
-from videoannotator.serve.api import problems
+from videoannotator.serve.api import keys, middleware, problems, session, tokens, users
 from videoannotator.serve.service import Service
 
 __all__ = ["PREFIX", "create_app"]
@@ -18,4 +18,9 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="VideoAnnotator", version=__version__, redirect_slashes=False)
     app.state.service = service
     problems.install(app)
+    middleware.install(app, service)
+    app.include_router(session.router, prefix=PREFIX)
+    app.include_router(users.router, prefix=PREFIX)
+    app.include_router(keys.router, prefix=PREFIX)
+    app.include_router(tokens.router, prefix=PREFIX)
     return app

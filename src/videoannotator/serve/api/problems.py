@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from videoannotator.errors import ConfigError, MediaError, PluginError, VideoAnnotatorError
 from videoannotator.serve.errors import InvalidConfigError, MediaRefusedError, RefusedError
 
-__all__ = ["install", "problem"]
+__all__ = ["install", "problem", "refusal"]
 
 _log = logging.getLogger(__name__)
 
@@ -60,20 +60,25 @@ def problem(
     return JSONResponse(document, status, headers=headers, media_type="application/problem+json")
 
 
+def refusal(request: Request, error: RefusedError) -> JSONResponse:
+    """The problem document of an error of ours; middleware answers with it, too."""
+    return problem(
+        request,
+        error.status,
+        error.stable_code,
+        str(error),
+        hint=error.hint,
+        errors=list(error.details),
+        headers=error.headers,
+    )
+
+
 def install(app: FastAPI) -> None:
     """Make every error of this application a problem document."""
 
     @app.exception_handler(RefusedError)
     async def refused(request: Request, error: RefusedError) -> JSONResponse:
-        return problem(
-            request,
-            error.status,
-            error.stable_code,
-            str(error),
-            hint=error.hint,
-            errors=list(error.details),
-            headers=error.headers,
-        )
+        return refusal(request, error)
 
     @app.exception_handler(VideoAnnotatorError)
     async def library(request: Request, error: VideoAnnotatorError) -> JSONResponse:

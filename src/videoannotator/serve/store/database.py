@@ -85,6 +85,16 @@ class Database:
             yield connection
             connection.commit()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection for reading everything as it is at the first statement, however long that takes."""
+        if self.is_sqlite:
+            with self.read() as connection:
+                yield connection
+            return
+        with self.translated(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
     def serialise(self, connection: Connection, name: str) -> None:
         """Until the transaction ends, nobody else gets past this line with the same ``name``, on any machine.
 

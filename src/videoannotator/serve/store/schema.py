@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 __all__ = [
+    "about",
     "api_keys",
     "batches",
     "idempotency",
@@ -242,4 +243,11 @@ workers = Table(
     Column("info", _Plain, nullable=False, comment="devices, version, pipelines it can run"),
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
+)
+
+about = Table(
+    "about",
+    metadata,
+    Column("name", String(50), primary_key=True, comment="instance: which data folder belongs to this database"),
+    Column("value", Text, nullable=False),
 )
