@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from videoannotator import __version__
-from videoannotator.serve.api import keys, middleware, problems, session, tokens, users
+from videoannotator.serve.api import jobs, keys, middleware, problems, session, tokens, uploads, users, videos
 from videoannotator.serve.service import Service
 
 __all__ = ["PREFIX", "create_app"]
@@ -23,4 +23,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(users.router, prefix=PREFIX)
     app.include_router(keys.router, prefix=PREFIX)
     app.include_router(tokens.router, prefix=PREFIX)
+    app.include_router(videos.router, prefix=PREFIX)
+    app.include_router(uploads.router, prefix=PREFIX)
+    app.include_router(jobs.router, prefix=PREFIX)
     return app
