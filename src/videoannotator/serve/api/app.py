@@ -5,7 +5,18 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from videoannotator import __version__
-from videoannotator.serve.api import keys, middleware, problems, session, tokens, users
+from videoannotator.serve.api import (
+    debug,
+    health,
+    keys,
+    middleware,
+    operating,
+    problems,
+    session,
+    system,
+    tokens,
+    users,
+)
 from videoannotator.serve.service import Service
 
 __all__ = ["PREFIX", "create_app"]
@@ -18,7 +29,12 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="VideoAnnotator", version=__version__, redirect_slashes=False)
     app.state.service = service
     problems.install(app)
+    operating.install(app, service)
     middleware.install(app, service)
+    app.include_router(health.router)
+    app.include_router(health.old_router, prefix=PREFIX)
+    app.include_router(system.router, prefix=PREFIX)
+    app.include_router(debug.router, prefix=PREFIX)
     app.include_router(session.router, prefix=PREFIX)
     app.include_router(users.router, prefix=PREFIX)
     app.include_router(keys.router, prefix=PREFIX)
