@@ -21,6 +21,11 @@
     ├── DataFolderError            503  the data folder belongs to another database
     ├── DatabaseUnavailable        503  the database does not answer
     ├── DatabaseVersionError       503  the tables are not those that this version needs
+    ├── ChecksumError              460  other bytes arrived than were announced
+    ├── PreconditionError          412  a condition of the request does not hold
+    ├── UnsupportedBodyError       415  not this kind of body
+    ├── RangeError                 416  a range that lies outside the file
+    ├── BusyError                  423  somebody else is at it right now
     └── LeaseLostError             409  somebody else has the job now: what this worker says of it does not count
 """
 
@@ -33,6 +38,8 @@ from videoannotator.errors import ServerError
 
 __all__ = [
     "BackupError",
+    "BusyError",
+    "ChecksumError",
     "ConflictError",
     "DataFolderError",
     "DatabaseUnavailable",
@@ -45,13 +52,16 @@ __all__ = [
     "LeaseLostError",
     "MediaRefusedError",
     "NotFoundError",
+    "PreconditionError",
     "QuotaError",
+    "RangeError",
     "RateLimitError",
     "RefusedError",
     "RequestError",
     "StorageFullError",
     "TooLargeError",
     "UnauthorizedError",
+    "UnsupportedBodyError",
 ]
 
 
@@ -203,6 +213,41 @@ class DatabaseVersionError(RefusedError):
 
     status = 503
     code = "DATABASE_VERSION"
+
+
+class ChecksumError(RefusedError):
+    """Other bytes arrived than were announced; nothing of them was kept. The status is that of tus."""
+
+    status = 460
+    code = "CHECKSUM_MISMATCH"
+
+
+class PreconditionError(RefusedError):
+    """A condition of the request does not hold."""
+
+    status = 412
+    code = "PRECONDITION_FAILED"
+
+
+class UnsupportedBodyError(RefusedError):
+    """Not this kind of body."""
+
+    status = 415
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class RangeError(RefusedError):
+    """A range that lies outside the file."""
+
+    status = 416
+    code = "RANGE_NOT_SATISFIABLE"
+
+
+class BusyError(RefusedError):
+    """Somebody else is at it right now."""
+
+    status = 423
+    code = "LOCKED"
 
 
 class LeaseLostError(RefusedError):

@@ -14,8 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
@@ -23,12 +22,23 @@ from videoannotator.data.media import MediaInfo
 from videoannotator.decode.guarding import Guard, probe_guarded
 from videoannotator.decode.limits import MediaLimits
 from videoannotator.errors import MediaError, MediaLimitError
-from videoannotator.serve.errors import ConflictError, MediaRefusedError, QuotaError, StorageFullError, TooLargeError
+from videoannotator.serve.errors import ConflictError, MediaRefusedError, StorageFullError, TooLargeError
 from videoannotator.serve.service import Service
 from videoannotator.serve.settings import ServerSettings
 from videoannotator.serve.store.videos import NewVideo, Video
 
-__all__ = ["Part", "admit", "described", "looked_at", "plain_title", "room_for", "suffix_of", "video_path", "writing"]
+__all__ = [
+    "Part",
+    "admit",
+    "described",
+    "is_media_name",
+    "looked_at",
+    "plain_title",
+    "room_for",
+    "suffix_of",
+    "video_path",
+    "writing",
+]
 
 _SUFFIXES = frozenset(
     ".3g2 .3gp .aac .ac3 .aif .aiff .amr .asf .au .avi .caf .dv .flac .flv .gif .ivf .m2ts .m4a .m4v .mj2 .mjpeg .mkv "
@@ -54,6 +64,11 @@ def suffix_of(name: str) -> str:
     """The ending for a file of ours."""
     suffix = PurePosixPath(name.lower()).suffix
     return suffix if suffix in _SUFFIXES else ".media"
+
+
+def is_media_name(name: str) -> bool:
+    """True for names that end as those of media files do."""
+    return suffix_of(name) != ".media"
 
 
 def video_path(settings: ServerSettings, video: Video) -> Path:
@@ -91,7 +106,7 @@ def room_for(settings: ServerSettings, size: int) -> None:
 
 
 class Part:
-    """A file while it is received. Gone when the block ends, unless it was admitted.
+    """A file while it is received; whoever makes one calls `discard` in the end.
 
     ``announced``: bytes that the client promises, None if it does not. Raises what `room_for` raises.
     """
@@ -126,12 +141,8 @@ class Part:
             self._file.close()
         return self._hash.hexdigest()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def discard(self) -> None:
+        """Leave nothing of it, unless it was admitted: then it lies elsewhere."""
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
@@ -203,13 +214,14 @@ def admit(
     sha256: str,
     video_id: str | None = None,
     with_jobs: bool = False,
+    upload_id: str | None = None,
 ) -> Video:
     """Make a complete file a video: probe it, put it in its place, keep the row.
 
-    ``path``: moved, if all goes well, and otherwise the caller's to delete. Raises `MediaRefusedError`, `QuotaError`,
-    `StorageFullError`, `ConflictError`.
+    ``path``: moved, if all goes well, and otherwise the caller's to delete. ``video_id``: chosen by the client.
+    ``upload_id``: of the upload it came by. Raises `MediaRefusedError`, `QuotaError`, `StorageFullError`,
+    `ConflictError`.
     """
-    _quota(service, owner, size)
     media = looked_at(service.settings, path, name)
     new = NewVideo(
         owner_id=owner,
@@ -235,7 +247,9 @@ def admit(
         os.replace(path, place)
         _sync(place.parent)
     try:
-        return service.videos.add(new)
+        with service.database.write() as connection:
+            service.quotas.require_bytes(connection, owner, size, besides=upload_id)
+            return service.videos.add(new, connection=connection)
     except BaseException:
         place.unlink(missing_ok=True)
         raise
@@ -248,15 +262,3 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _quota(service: Service, owner: str, more: int) -> None:
-    allowed = service.settings.limits.user_bytes
-    if allowed is None:
-        return
-    used = service.videos.stored_bytes(owner)
-    if used + more > allowed:
-        raise QuotaError(
-            f"you have {used:,} bytes of videos here, {more:,} more than fit into the {allowed:,} that are yours",
-            hint="delete videos that are not needed: GET /api/v1/videos lists them",
-        )

@@ -7,11 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+from sqlalchemy import Connection
 
 from videoannotator.discover.catalog import Catalog, catalog
+<<<<<<< HEAD
 from videoannotator.serve.access.authenticating import Authenticator
 from videoannotator.serve.access.quotas import Quotas, Streams
 from videoannotator.serve.access.tokens import Tokens
+=======
+from videoannotator.errors import MissingDependencyError
+>>>>>>> jobs
 from videoannotator.serve.settings import ServerSettings
 from videoannotator.serve.store.batches import BatchStore
 from videoannotator.serve.store.database import Database
@@ -58,6 +63,7 @@ class Service:
     def of(cls, settings: ServerSettings) -> Service:
         """Open what the settings name. The database must have its tables: see `migrating.upgrade`."""
         database = Database(settings.database_url)
+<<<<<<< HEAD
         users, keys = UserStore(database), KeyStore(database)
         tokens = Tokens(settings.data_dir, leeway=settings.access.leeway)
         return cls(
@@ -73,7 +79,24 @@ class Service:
             quotas=Quotas(database, settings.limits),
             streams=Streams(settings.limits.user_streams),
         )
+=======
+        jobs = JobStore(database, on_pending=_caller(database))
+        return cls(settings=settings, database=database, jobs=jobs, catalog=catalog())
+>>>>>>> jobs
 
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
+
+
+def _caller(database: Database) -> Callable[[Connection, str, int, float], None] | None:
+    """On PostgreSQL, workers on any host are called through a queue; on SQLite the dispatcher looks by itself."""
+    if database.is_sqlite:
+        return None
+    try:
+        from videoannotator.serve.work.procrastinate_queue import caller
+    except ImportError as error:
+        raise MissingDependencyError(
+            "a server on PostgreSQL needs more packages: pip install 'videoannotator[postgres]'"
+        ) from error
+    return caller()

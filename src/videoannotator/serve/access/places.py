@@ -29,11 +29,12 @@ _PUBLIC = frozenset(
 _PUBLIC_FOLDERS = ("/page/", "/viewer/", "/docs/")
 
 _UPLOADS = (
-    re.compile(r"(POST|PUT) /api/v1/videos(/[^/]+)?"),
+    re.compile(r"POST /api/v1/videos"),
+    re.compile(r"PUT /api/v1/videos/[^/]+"),
     re.compile(r"POST /api/v1/uploads"),
     re.compile(r"PATCH /api/v1/uploads/[^/]+"),
 )
-_FORM = re.compile(r"POST /api/v1/(jobs|batches)")
+_FORM = re.compile(r"POST /api/v1/jobs")
 
 
 def is_public(method: str, path: str) -> bool:

@@ -6,16 +6,16 @@ from fastapi import FastAPI
 
 from videoannotator import __version__
 from videoannotator.serve.api import (
-    debug,
-    health,
+    jobs,
     keys,
     middleware,
-    operating,
+    operators,
     problems,
     session,
-    system,
     tokens,
+    uploads,
     users,
+    videos,
 )
 from videoannotator.serve.service import Service
 
@@ -29,14 +29,13 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="VideoAnnotator", version=__version__, redirect_slashes=False)
     app.state.service = service
     problems.install(app)
-    operating.install(app, service)
+    operators.install(app, service, prefix=PREFIX)
     middleware.install(app, service)
-    app.include_router(health.router)
-    app.include_router(health.old_router, prefix=PREFIX)
-    app.include_router(system.router, prefix=PREFIX)
-    app.include_router(debug.router, prefix=PREFIX)
     app.include_router(session.router, prefix=PREFIX)
     app.include_router(users.router, prefix=PREFIX)
     app.include_router(keys.router, prefix=PREFIX)
     app.include_router(tokens.router, prefix=PREFIX)
+    app.include_router(videos.router, prefix=PREFIX)
+    app.include_router(uploads.router, prefix=PREFIX)
+    app.include_router(jobs.router, prefix=PREFIX)
     return app

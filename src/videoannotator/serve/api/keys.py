@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from videoannotator.serve.access.principals import Principal, Scope, scopes_of
 from videoannotator.serve.api.asking import Anybody, Serving, Writer
+from videoannotator.serve.api.models import After, Limit, problems_for
 from videoannotator.serve.api.models_access import KeyId, KeyMade, KeyPage, KeyShown, NewKey
 from videoannotator.serve.errors import ForbiddenError
 from videoannotator.serve.service import Service
@@ -18,13 +19,13 @@ __all__ = ["router"]
 router = APIRouter(tags=["keys"])
 
 
-@router.get("/keys")
+@router.get("/keys", responses=problems_for())
 def keys(
     service: Serving,
     principal: Anybody,
     user_id: Annotated[str | None, Query(pattern=r"^([0-9a-f-]{36}|all)$")] = None,
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: After = None,
+    limit: Limit = 50,
 ) -> KeyPage:
     """One's own keys, newest first; for admins with `user_id` those of a user, or of `all`."""
     whose: str | None = principal.user_id
@@ -36,7 +37,7 @@ def keys(
     return KeyPage(keys=[KeyShown.of(key) for key in found], next_cursor=None if after is None else str(after))
 
 
-@router.post("/keys", status_code=201)
+@router.post("/keys", status_code=201, responses=problems_for(404))
 def make_key(service: Serving, principal: Writer, new: NewKey, response: Response) -> KeyMade:
     """Make a key. Its secret is in this answer and nowhere else.
 
@@ -53,13 +54,13 @@ def make_key(service: Serving, principal: Writer, new: NewKey, response: Respons
     return KeyMade.made(key, secret)
 
 
-@router.get("/keys/{key_id}")
+@router.get("/keys/{key_id}", responses=problems_for(404))
 def key(service: Serving, principal: Anybody, key_id: KeyId) -> KeyShown:
     """One key of one's own; for admins anybody's."""
     return KeyShown.of(service.keys.get(key_id, _owner(principal)))
 
 
-@router.delete("/keys/{key_id}")
+@router.delete("/keys/{key_id}", responses=problems_for(404))
 def revoke_key(service: Serving, principal: Anybody, key_id: KeyId) -> KeyShown:
     """End a key at once, and with it every token and sign-in that was made with it; one's own, for admins anybody's."""
     return KeyShown.of(service.keys.revoke(key_id, _owner(principal)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
@@ -20,6 +20,14 @@ __all__ = [
     "moment_text",
     "problems_for",
 ]
+
+
+@overload
+def moment_text(seconds: float) -> str: ...
+
+
+@overload
+def moment_text(seconds: float | None) -> str | None: ...
 
 
 def moment_text(seconds: float | None) -> str | None:
@@ -79,7 +87,7 @@ class ProblemPart(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 has it (``application/problem+json``), with what old clients read (``detail``, ``error``)."""
+    """An error as RFC 9457 has it (``application/problem+json``), and as old clients read it: ``detail``, ``error``."""
 
     type: str = Field(examples=["urn:videoannotator:problem:job-not-found"])
     title: str = Field(examples=["Not Found"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from videoannotator.serve.access.principals import Principal, Role, Scope
+from videoannotator.serve.api.models import Model, moment_text
 from videoannotator.serve.store.keys import Key
 from videoannotator.serve.store.users import User
 
@@ -29,20 +29,10 @@ __all__ = [
     "UserId",
     "UserPage",
     "UserShown",
-    "utc",
 ]
 
 _USER = "0f8f6bd2-6a4c-4f0c-9a53-1d2f6a1f7a10"
-_MOMENT = "2026-11-28T09:30:00Z"
-
-
-def utc(seconds: float) -> datetime:
-    """A moment of the database as times are written in the API: UTC, to the second."""
-    return datetime.fromtimestamp(int(seconds), UTC)
-
-
-def _maybe(seconds: float | None) -> datetime | None:
-    return None if seconds is None else utc(seconds)
+_MOMENT = "2026-11-28T09:30:00.000Z"
 
 
 def _printable(text: str) -> str:
@@ -64,11 +54,7 @@ Jobs = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Scopes = Annotated[list[Scope], Field(max_length=3)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class UserShown(BaseModel):
+class UserShown(Model):
     """A user."""
 
     id: str = Field(examples=[_USER])
@@ -79,7 +65,7 @@ class UserShown(BaseModel):
     active: bool = Field(description="False: put aside; no key or token of theirs is accepted.")
     quota_bytes: int | None = Field(description="Of stored videos and results; null: the server's default.")
     quota_jobs: int | None = Field(description="Waiting and running jobs at once; null: the server's default.")
-    created_at: datetime = Field(examples=[_MOMENT])
+    created_at: str = Field(examples=[_MOMENT])
 
     @classmethod
     def of(cls, user: User) -> UserShown:
@@ -93,18 +79,18 @@ class UserShown(BaseModel):
             active=user.active,
             quota_bytes=user.quota_bytes,
             quota_jobs=user.quota_jobs,
-            created_at=utc(user.created_at),
+            created_at=moment_text(user.created_at),
         )
 
 
-class UserPage(BaseModel):
+class UserPage(Model):
     """Users, newest first."""
 
     users: list[UserShown]
     next_cursor: str | None = Field(description="Ask with it for the next page; null: this is the last.")
 
 
-class NewUser(_Strict):
+class NewUser(Model):
     """A user to add."""
 
     name: Name = Field(examples=["amelie"])
@@ -115,7 +101,7 @@ class NewUser(_Strict):
     quota_jobs: Jobs | None = None
 
 
-class UserChange(_Strict):
+class UserChange(Model):
     """What to change of a user; what is left out stays. A null takes a name, an address or an own quota away."""
 
     name: Name | None = Field(default=None, description="Null: as it is.", examples=["amelie"])
@@ -135,7 +121,7 @@ class UserChange(_Strict):
 _NEVER_NULL = frozenset({"name", "role", "active"})
 
 
-class Me(BaseModel):
+class Me(Model):
     """Who is asking, and what that one may do."""
 
     user: UserShown
@@ -156,17 +142,17 @@ class Me(BaseModel):
         )
 
 
-class KeyShown(BaseModel):
+class KeyShown(Model):
     """An API key, without its secret."""
 
     id: str = Field(examples=["3f9a1c5be207"])
     user_id: str = Field(examples=[_USER])
     name: str = Field(examples=["night runs"])
     scopes: list[Scope]
-    created_at: datetime = Field(examples=[_MOMENT])
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None = Field(description="To the minute.")
+    created_at: str = Field(examples=[_MOMENT])
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None = Field(description="To the minute.")
 
     @classmethod
     def of(cls, key: Key) -> KeyShown:
@@ -191,21 +177,21 @@ def _shown(key: Key) -> dict[str, Any]:
         "user_id": key.user_id,
         "name": key.name,
         "scopes": list(key.scopes),
-        "created_at": utc(key.created_at),
-        "expires_at": _maybe(key.expires_at),
-        "revoked_at": _maybe(key.revoked_at),
-        "last_used_at": _maybe(key.last_used_at),
+        "created_at": moment_text(key.created_at),
+        "expires_at": moment_text(key.expires_at),
+        "revoked_at": moment_text(key.revoked_at),
+        "last_used_at": moment_text(key.last_used_at),
     }
 
 
-class KeyPage(BaseModel):
+class KeyPage(Model):
     """Keys, newest first."""
 
     keys: list[KeyShown]
     next_cursor: str | None = Field(description="Ask with it for the next page; null: this is the last.")
 
 
-class NewKey(_Strict):
+class NewKey(Model):
     """A key to make."""
 
     name: Name = Field(examples=["night runs"])
@@ -218,7 +204,7 @@ class NewKey(_Strict):
     )
 
 
-class NewToken(_Strict):
+class NewToken(Model):
     """A token to make."""
 
     scopes: Scopes | None = Field(default=None, description="Left out: those of the key.")
@@ -227,7 +213,7 @@ class NewToken(_Strict):
     )
 
 
-class NewStreamToken(_Strict):
+class NewStreamToken(Model):
     """A token for an event stream to make."""
 
     job_id: str | None = Field(
@@ -235,23 +221,23 @@ class NewStreamToken(_Strict):
     )
 
 
-class TokenMade(BaseModel):
+class TokenMade(Model):
     """A new token."""
 
     id: str = Field(description="Its `jti`.", examples=["9b2d1f0c7f0e4c7c8a8f0d3b5b1e6a21"])
     access_token: str = Field(examples=["eyJhbGciOi...a JSON Web Token"])
     token_type: Literal["Bearer", "stream"]
-    expires_at: datetime = Field(examples=[_MOMENT])
+    expires_at: str = Field(examples=[_MOMENT])
     expires_in: int = Field(description="Seconds.", examples=[900])
 
 
-class RevokedToken(_Strict):
+class RevokedToken(Model):
     """A token that shall count no more."""
 
     token: str = Field(max_length=8192, examples=["eyJhbGciOi...a JSON Web Token"])
 
 
-class SignIn(_Strict):
+class SignIn(Model):
     """What signs in on the page."""
 
     key: str = Field(max_length=200, description="An API key.", examples=["va_3f9a1c5be207_..."])

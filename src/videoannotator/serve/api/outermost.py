@@ -110,7 +110,7 @@ class Hosts:
             return
         answer = problem(
             Request(scope),
-            400,
+            421,
             "HOST_NOT_ALLOWED",
             f"this server does not answer to the name {host[:100]!r}",
             hint="use its own name, or add this one to access.hosts in its settings",

@@ -25,6 +25,9 @@ __all__ = ["install", "problem", "refusal"]
 
 _log = logging.getLogger(__name__)
 
+_TITLES = {460: "Checksum Mismatch"}
+"""Of statuses that only tus knows."""
+
 _CODES = {400: "INVALID_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
@@ -41,7 +44,7 @@ def problem(
     """A problem document."""
     document: dict[str, Any] = {
         "type": f"urn:videoannotator:problem:{code.lower().replace('_', '-')}",
-        "title": HTTPStatus(status).phrase,
+        "title": _TITLES.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "instance": request.url.path,

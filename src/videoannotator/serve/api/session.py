@@ -11,6 +11,7 @@ from videoannotator.serve.access.authenticating import Credentials
 from videoannotator.serve.access.principals import Principal
 from videoannotator.serve.api.asking import Serving
 from videoannotator.serve.api.guarding import COOKIE, require_own_page
+from videoannotator.serve.api.models import problems_for
 from videoannotator.serve.api.models_access import Me, SignIn
 from videoannotator.serve.errors import UnauthorizedError
 
@@ -19,7 +20,7 @@ __all__ = ["router"]
 router = APIRouter(tags=["session"])
 
 
-@router.post("/session")
+@router.post("/session", responses=problems_for())
 def sign_in(service: Serving, request: Request, response: Response, given: SignIn) -> Me:
     """Sign in with an API key; the answer sets a cookie. Send the header `X-Requested-With: videoannotator`.
 
@@ -44,7 +45,7 @@ def sign_in(service: Serving, request: Request, response: Response, given: SignI
     return Me.of(principal, service.users.get(principal.user_id))
 
 
-@router.delete("/session", status_code=204)
+@router.delete("/session", status_code=204, responses=problems_for())
 def sign_out(service: Serving, request: Request) -> Response:
     """Sign out: the cookie goes, and what was in it counts no more."""
     require_own_page(request, header=True)

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Response
 
 from videoannotator.serve.access.tokens import Made
 from videoannotator.serve.api.asking import Anybody, Reader, Serving
-from videoannotator.serve.api.models_access import NewStreamToken, NewToken, RevokedToken, TokenMade, utc
+from videoannotator.serve.api.models import moment_text, problems_for
+from videoannotator.serve.api.models_access import NewStreamToken, NewToken, RevokedToken, TokenMade
 from videoannotator.serve.errors import ForbiddenError
 
 __all__ = ["router"]
@@ -17,7 +18,7 @@ __all__ = ["router"]
 router = APIRouter(tags=["tokens"])
 
 
-@router.post("/tokens", status_code=201)
+@router.post("/tokens", status_code=201, responses=problems_for())
 def make_token(service: Serving, principal: Anybody, new: NewToken | None = None) -> TokenMade:
     """Make a token that a program can be given instead of a key: it ends by itself in minutes.
 
@@ -38,7 +39,7 @@ def make_token(service: Serving, principal: Anybody, new: NewToken | None = None
     )
 
 
-@router.post("/tokens/stream", status_code=201)
+@router.post("/tokens/stream", status_code=201, responses=problems_for())
 def make_stream_token(service: Serving, principal: Reader, new: NewStreamToken | None = None) -> TokenMade:
     """Make a token for `GET /events/stream?token=`, for browsers' EventSource, which sends no headers.
 
@@ -50,7 +51,7 @@ def make_stream_token(service: Serving, principal: Reader, new: NewStreamToken |
     return _told(made, "stream")
 
 
-@router.post("/tokens/revoke", status_code=204)
+@router.post("/tokens/revoke", status_code=204, responses=problems_for())
 def revoke_token(service: Serving, principal: Anybody, which: RevokedToken) -> Response:
     """End a token before its time, as RFC 7009 has it: whoever holds a token may end it.
 
@@ -67,6 +68,6 @@ def _told(made: Made, token_type: Literal["Bearer", "stream"]) -> TokenMade:
         id=made.id,
         access_token=made.token,
         token_type=token_type,
-        expires_at=utc(made.expires_at),
+        expires_at=moment_text(made.expires_at),
         expires_in=max(0, round(made.expires_at - time.time())),
     )
