@@ -10,13 +10,10 @@ import attrs
 from sqlalchemy import Connection
 
 from videoannotator.discover.catalog import Catalog, catalog
-<<<<<<< HEAD
+from videoannotator.errors import MissingDependencyError
 from videoannotator.serve.access.authenticating import Authenticator
 from videoannotator.serve.access.quotas import Quotas, Streams
 from videoannotator.serve.access.tokens import Tokens
-=======
-from videoannotator.errors import MissingDependencyError
->>>>>>> jobs
 from videoannotator.serve.settings import ServerSettings
 from videoannotator.serve.store.batches import BatchStore
 from videoannotator.serve.store.database import Database
@@ -63,13 +60,12 @@ class Service:
     def of(cls, settings: ServerSettings) -> Service:
         """Open what the settings name. The database must have its tables: see `migrating.upgrade`."""
         database = Database(settings.database_url)
-<<<<<<< HEAD
         users, keys = UserStore(database), KeyStore(database)
         tokens = Tokens(settings.data_dir, leeway=settings.access.leeway)
         return cls(
             settings=settings,
             database=database,
-            jobs=JobStore(database),
+            jobs=JobStore(database, on_pending=_caller(database)),
             catalog=catalog(),
             users=users,
             keys=keys,
@@ -79,10 +75,6 @@ class Service:
             quotas=Quotas(database, settings.limits),
             streams=Streams(settings.limits.user_streams),
         )
-=======
-        jobs = JobStore(database, on_pending=_caller(database))
-        return cls(settings=settings, database=database, jobs=jobs, catalog=catalog())
->>>>>>> jobs
 
     def close(self) -> None:
         """Let go of the database."""
