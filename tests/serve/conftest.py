@@ -18,6 +18,7 @@ from videoannotator.serve.api.app import create_app
 from videoannotator.serve.service import Service
 from videoannotator.serve.settings import Access, ServerSettings
 from videoannotator.serve.store.database import Database, moment
+from videoannotator.serve.store.queue_schema import apply_queue_schema
 from videoannotator.serve.store.schema import metadata, users
 
 POSTGRES = os.environ.get("VIDEOANNOTATOR_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
@@ -38,6 +39,10 @@ def postgres_url() -> Iterator[str]:
     engine = create_engine(url)
     metadata.create_all(engine)
     engine.dispose()
+    database = Database(url.render_as_string(hide_password=False))
+    with database.write() as connection:
+        apply_queue_schema(connection)
+    database.close()
     yield url.render_as_string(hide_password=False)
     with server.connect() as connection:
         connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
@@ -45,9 +50,17 @@ def postgres_url() -> Iterator[str]:
 
 
 def _emptied(database: Database) -> None:
-    names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    names = ", ".join([*(f'"{table.name}"' for table in metadata.sorted_tables), "procrastinate_jobs"])
     with database.write() as connection:
         connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+
+
+@pytest.fixture
+def empty_postgres(postgres_url: str) -> None:
+    """Nothing is in the database of `postgres_url`."""
+    database = Database(postgres_url)
+    _emptied(database)
+    database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

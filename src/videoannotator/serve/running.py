@@ -11,19 +11,22 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
+import psutil
 import uvicorn
 
 from videoannotator.errors import ServerError, UsageError
 from videoannotator.serve import migrating
+from videoannotator.serve.access.first import first_admin
 from videoannotator.serve.api.app import create_app
 from videoannotator.serve.pid_file import claimed
 from videoannotator.serve.service import Service
 from videoannotator.serve.settings import LOOPBACK, ServerSettings
+from videoannotator.serve.work.dispatcher import Dispatcher
 
 __all__ = ["Repeated", "prepared", "serve"]
 
@@ -69,13 +72,16 @@ class Repeated:
 
 
 @contextmanager
-def prepared(settings: ServerSettings) -> Iterator[tuple[Service, str | None]]:
-    """The service on a data folder and a database that are as they must be, and the first key if one was made now."""
+def prepared(settings: ServerSettings, *, key: bool = True) -> Iterator[tuple[Service, str | None]]:
+    """The service on a data folder and a database that are as they must be, and the first key if one was made now.
+
+    ``key``: make one, where there is none and one is asked for.
+    """
     make_data_dir(settings)
     service = Service.of(settings)
     try:
         migrating.upgrade(service.database)
-        yield service, None
+        yield service, first_admin(service) if key and settings.access.required else None
     finally:
         service.close()
 
@@ -117,7 +123,7 @@ class _Server(uvicorn.Server):
     """One that leaves the signals to us: `serve` has more to end than HTTP."""
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         yield
 
 
@@ -126,11 +132,13 @@ def serve(settings: ServerSettings, *, key: Callable[[str], None], ready: Callab
 
     Raises `UsageError`, `ServerError` and the errors of the database.
     """
+    shared = settings.database is not None and not settings.database.startswith("sqlite")
+    if settings.jobs.concurrent == 0 and not shared:
+        raise UsageError("jobs.concurrent = 0 leaves the jobs to workers, and with SQLite there are none; set it to 1")
     make_data_dir(settings)
     with ExitStack() as stack:
         made = stack.enter_context(listening(settings))
         address = address_of(made)
-        shared = settings.database is not None and not settings.database.startswith("sqlite")
         stack.enter_context(claimed(settings.data_dir, address, shared=shared))
         service, secret = stack.enter_context(prepared(settings))
         if secret is not None:
@@ -146,9 +154,78 @@ def serve(settings: ServerSettings, *, key: Callable[[str], None], ready: Callab
                 timeout_graceful_shutdown=GRACE,
             )
         )
-        threads = stack.enter_context(_working(service))
-        with _signals(http, threads):
+        work = _Work(service)
+        stack.enter_context(_ending(http, work))
+        work.start()
+        try:
             ready(address)
             http.run(sockets=[made])
+        finally:
+            work.stop()
         if not http.started:
             raise ServerError("the server could not start; its log has the reason")
+
+
+class _Work:
+    """What goes on beside HTTP: the dispatcher, which begins again should it ever fail, and the clean-up."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._dispatcher: Dispatcher | None = None
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._threads = (
+            [Repeated("the dispatcher", self._dispatch, pause=0.0)] if service.settings.jobs.concurrent else []
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more, and wait until what runs was given back."""
+        for thread in self._threads:
+            thread.stop()
+        with self._lock:
+            self._stopping = True
+            if self._dispatcher is not None:
+                self._dispatcher.stop()
+        for thread in self._threads:
+            thread.join()
+
+    def _dispatch(self) -> None:
+        with self._lock:
+            if self._stopping:
+                return
+            self._dispatcher = Dispatcher.of(self._service)
+        self._dispatcher.run()
+
+
+@contextmanager
+def _ending(http: uvicorn.Server, work: _Work) -> Iterator[None]:
+    """While the block lasts: the first signal ends everything in order, the second one at once."""
+    told = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if told.is_set():
+            _end_now(128 + number)
+        told.set()
+        http.should_exit = True
+        threading.Thread(target=work.stop, name="ending", daemon=True).start()  # jobs stop while requests end
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_now(code: int) -> NoReturn:
+    """Kill what this process has started, and be gone. The pid file is seen to be stale; jobs are taken up again."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with suppress(psutil.Error):
+            child.kill()
+    os._exit(code)

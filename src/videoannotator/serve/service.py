@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+from sqlalchemy import Connection
 
 from videoannotator.discover.catalog import Catalog, catalog
+from videoannotator.errors import MissingDependencyError
 from videoannotator.serve.access.authenticating import Authenticator
 from videoannotator.serve.access.quotas import Quotas, Streams
 from videoannotator.serve.access.tokens import Tokens
@@ -63,7 +65,7 @@ class Service:
         return cls(
             settings=settings,
             database=database,
-            jobs=JobStore(database),
+            jobs=JobStore(database, on_pending=_caller(database)),
             catalog=catalog(),
             users=users,
             keys=keys,
@@ -77,3 +79,16 @@ class Service:
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
+
+
+def _caller(database: Database) -> Callable[[Connection, str, int, float], None] | None:
+    """On PostgreSQL, workers on any host are called through a queue; on SQLite the dispatcher looks by itself."""
+    if database.is_sqlite:
+        return None
+    try:
+        from videoannotator.serve.work.procrastinate_queue import caller
+    except ImportError as error:
+        raise MissingDependencyError(
+            "a server on PostgreSQL needs more packages: pip install 'videoannotator[postgres]'"
+        ) from error
+    return caller()

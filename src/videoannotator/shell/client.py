@@ -86,6 +86,22 @@ class Client:
             self._check(answer)
             return answer.json() if answer.content else None
 
+    def pages(self, path: str, name: str, *, most: int | None = None, **params: Any) -> Iterator[dict[str, Any]]:
+        """All rows of a list that is given in pages, or the first ``most``. ``name``: of the rows in an answer."""
+        cursor: str | None = None
+        given = 0
+        while True:
+            limit = 200 if most is None else min(200, most - given)
+            answer = self.ask("GET", path, params={**params, "cursor": cursor, "limit": limit})
+            for row in answer[name]:
+                yield row
+                given += 1
+                if given == most:
+                    return
+            cursor = answer.get("next_cursor")
+            if cursor is None:
+                return
+
     def ask_surely(self, method: str, path: str, *, body: Any, key: str, tries: int = 5) -> Any:
         """A request that is made again when the connection is lost: ``key`` lets the server do its work only once."""
         for number in range(1, tries + 1):

@@ -77,7 +77,7 @@ def status(*, where: Folder = FOLDER, json: Flag = False) -> int:
 def _nothing(*words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]) -> int:
     from videoannotator.shell.outdated import no_server_command
 
-    return no_server_command(words)
+    no_server_command(words)
 
 
 def worker(*, where: Folder = FOLDER) -> int:

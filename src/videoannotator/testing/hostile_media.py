@@ -17,7 +17,7 @@ import numpy as np
 from videoannotator.testing.clips import tone, write_clip
 from videoannotator.testing.hostile_lists import box, changed
 
-__all__ = ["bombs", "lies", "no_media", "odd", "sound"]
+__all__ = ["bombs", "lies", "no_media", "odd", "png", "repeated", "sound"]
 
 _CLIPS: dict[str, dict[str, Any]] = {
     "h264.mp4": {"codec": "libx264", "sound": "tone"},
@@ -187,7 +187,7 @@ def _matroska_size(data: bytes) -> bytes:
     return data[: at + 2] + b"\xff" + data[at + 3 :]
 
 
-def _png(width: int, height: int) -> bytes:
+def png(width: int, height: int) -> bytes:
     """A black picture: as many bytes of zeros as it has pixels, compressed a thousand times."""
     packer = zlib.compressobj(9)
     rows = b"".join(packer.compress(bytes(width + 1)) for _ in range(height)) + packer.flush()
@@ -198,13 +198,13 @@ def _png(width: int, height: int) -> bytes:
 
 def bombs(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Little that becomes much: pictures that a few bytes describe and that need gigabytes."""
-    yield "bomb of 8192 x 8192.png", (picture := _png(8192, 8192))
+    yield "bomb of 8192 x 8192.png", (picture := png(8192, 8192))
     yield "bomb named a film.mp4", picture
-    yield "60 frames of 8192 x 8192.avi", _repeated(folder / "bomb.avi", picture, 60)
-    yield "60 frames of 8192 x 8192.mov", _repeated(folder / "bomb.mov", picture, 60)
+    yield "60 frames of 8192 x 8192.avi", repeated(folder / "bomb.avi", picture, 60)
+    yield "60 frames of 8192 x 8192.mov", repeated(folder / "bomb.mov", picture, 60)
     screen, image = struct.pack("<HHBBB", 65535, 65535, 0x80, 0, 0), struct.pack("<HHHHB", 0, 0, 65535, 65535, 0)
     yield "65535 x 65535.gif", b"GIF89a" + screen + bytes(6) + b"," + image + b"\x02\x02\x4c\x01\x00;"
-    yield "2 billion x 2 billion.png", _put(">II", 16, 2**31 - 1, 2**31 - 1)(_png(8, 8))
+    yield "2 billion x 2 billion.png", _put(">II", 16, 2**31 - 1, 2**31 - 1)(png(8, 8))
     about = struct.pack("<IIHHIIIIII", 65535, 65535, 1, 24, 0, 0, 0, 0, 0, 0)
     yield "65535 x 65535.bmp", b"BM" + struct.pack("<IIII", 99, 0, 54, 40) + about
     jpeg = _clip(folder, "base.avi", {"codec": "mjpeg", "pixel_format": "yuvj420p", "frames": 1})
@@ -216,10 +216,10 @@ def bombs(folder: Path) -> Iterator[tuple[str, bytes]]:
     film = _clip(folder, "base.mpg", {"codec": "mpeg2video", "container": "vob"})
     size = film.index(b"\x00\x00\x01\xb3") + 4
     yield "4095 x 4095.mpg", film[:size] + b"\xff\xff\xff" + film[size + 3 :]
-    yield "ten thousand frames of nothing.mov", _repeated(folder / "bomb.mov", _png(16, 16), 10_000)
+    yield "ten thousand frames of nothing.mov", repeated(folder / "bomb.mov", png(16, 16), 10_000)
 
 
-def _repeated(path: Path, picture: bytes, count: int) -> bytes:
+def repeated(path: Path, picture: bytes, count: int) -> bytes:
     """A film of one PNG, ``count`` times, each at its own millisecond."""
     size = struct.unpack(">II", picture[16:24])
     with av.open(str(path), "w") as output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,10 +28,18 @@ PLUGIN = Path(__file__).parent / "plugin"
 FAST = Jobs(lease=2.0, heartbeat=0.4, poll=0.1, back_off=0.05, soft_cancel=1.0, hard_cancel=2.5, nice=0, attempts=3)
 
 
-@pytest.fixture(autouse=True)
-def plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that are started find the plugin of these tests."""
-    monkeypatch.syspath_prepend(str(PLUGIN))
+@pytest.fixture(autouse=True, scope="session")
+def plugin() -> Iterator[None]:
+    """Processes that are started find the plugin of these tests; this one has looked for plugins before, or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(PLUGIN), *sys.path])
+        yield
+
+
+@pytest.fixture(scope="session")
+def fast() -> Jobs:
+    """Short times."""
+    return FAST
 
 
 @pytest.fixture(scope="session")
@@ -56,16 +65,22 @@ class Bench:
     video: str
 
     @classmethod
-    def of(cls, settings: ServerSettings, database: Database, clip: Path, name: str = "Mutter & Kind.mp4") -> Bench:
+    def of(
+        cls,
+        settings: ServerSettings,
+        database: Database,
+        clip: Path,
+        jobs: JobStore | None = None,
+        name: str = "Mutter & Kind.mp4",
+    ) -> Bench:
         owner, video = str(uuid.uuid4()), str(uuid.uuid4())
-        row: dict[str, Any] = dict(
-            id=video, owner_id=owner, name=name, path=str(clip), stored=False, bytes=1, sha256="0" * 64, media={}
-        )
+        person = {"id": owner, "name": owner[:8], "role": "researcher", "active": True}
+        row = {"id": video, "owner_id": owner, "name": name, "path": str(clip), "stored": False, "bytes": 1}
         with database.write() as connection:
-            person = dict(id=owner, name=owner[:8], role="researcher", active=True, created_at=moment())
-            connection.execute(insert(users).values(**person))
-            connection.execute(insert(videos).values(**row, duration=1.6, created_at=moment()))
-        return cls(settings, database, JobStore(database), owner, video)
+            connection.execute(insert(users).values(**person, created_at=moment()))
+            more = {"sha256": "0" * 64, "media": {}, "duration": 1.6, "created_at": moment()}
+            connection.execute(insert(videos).values(**row, **more))
+        return cls(settings, database, jobs or JobStore(database), owner, video)
 
     def submit(self, *pipelines: str, max_attempts: int = 3, priority: int = 0, **request: Any) -> str:
         request = {"pipelines": list(pipelines), "formats": [], **request}
@@ -116,3 +131,15 @@ class Bench:
 def bench(service: Service, clip: Path) -> Bench:
     """On SQLite."""
     return Bench.of(service.settings, service.database, clip)
+
+
+@pytest.fixture
+def bench_of() -> Callable[[Service, Path], Bench]:
+    """On any service."""
+    return lambda service, clip: Bench.of(service.settings, service.database, clip, service.jobs)
+
+
+@pytest.fixture(scope="session")
+def bench_type() -> type[Bench]:
+    """For fixtures of a module."""
+    return Bench

@@ -18,7 +18,7 @@ from videoannotator.serve.store.jobs import Claim, Ended, Job, JobStore, Progres
 from videoannotator.serve.work.executor import Execution
 from videoannotator.serve.work.messages import Done, Gone, Noted, Progressed, Task
 from videoannotator.serve.work.naming import relative
-from videoannotator.serve.work.retrying import delay_of, retries
+from videoannotator.serve.work.retrying import delay_of, passes, retries
 
 __all__ = ["Attempt"]
 
@@ -210,9 +210,14 @@ class Attempt:
         ended = Ended(
             state=done.state,
             error_code=done.code,
-            error_message=done.message,
+            error_message=self._said(done),
             folder=folder,
             bytes=done.bytes,
             summary=done.summary,
         )
         return self._store.finish(self.claim, ended)
+
+    def _said(self, done: Done) -> str | None:
+        """The message for people; of what was tried more than once, that it was."""
+        number = self.task.attempt
+        return f"{done.message} (in {number} attempts)" if passes(done.code) and number > 1 else done.message

@@ -7,11 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from videoannotator.errors import VideoAnnotatorError
+from videoannotator.errors import CancelledError, VideoAnnotatorError
 from videoannotator.serve.errors import DatabaseUnavailable, LeaseLostError, RefusedError, StorageFullError
 from videoannotator.serve.failpoints import failpoint
 from videoannotator.serve.request import JobRequest
@@ -92,6 +92,11 @@ class Dispatcher:
         """True while its thread is at work."""
         return self._thread is not None and self._thread.is_alive()
 
+    @property
+    def away(self) -> bool:
+        """True while the database does not answer."""
+        return self._away > 0
+
     def wake(self) -> None:
         """Look at once: there is news. From any thread."""
         self._news.set()
@@ -118,10 +123,14 @@ class Dispatcher:
 
         They are asked to stop and have what they did so far on the disk; the attempt does not count. Waits.
         """
-        self._stopping.set()
-        self.wake()
+        self.ask_to_stop()
         if self._thread is not None:
             self._thread.join()
+
+    def ask_to_stop(self) -> None:
+        """`stop`, without waiting; from any thread."""
+        self._stopping.set()
+        self.wake()
 
     def run(self) -> None:
         """Work in this thread, until `stop` is called in another."""
@@ -133,10 +142,9 @@ class Dispatcher:
             self._give_back()
         finally:
             self._executor.close()
-            for _, future in self._given:
-                future.cancel()
-            for future in self._futures.values():
-                future.cancel()
+            stopped = CancelledError("this worker was stopped")
+            for future in (*(future for _, future in self._given), *self._futures.values()):
+                _resolve(future, stopped)
 
     def _pause(self) -> float:
         """Seconds until there is something to do, unless there is news before."""
@@ -216,13 +224,13 @@ class Dispatcher:
             self._begin(claim)
 
     def _claim_given(self) -> None:
-        while self._given:
+        while self._given and len(self._attempts) < self._executor.slots:
             job_id, future = self._given[0]
             failpoint("before-claim")
             claim = self._jobs.claim(self.me.id, self._settings.jobs.lease, job_id=job_id)
             self._given.popleft()
             if claim is None:  # cancelled, ended, or somebody else's meanwhile
-                future.set_result(None)
+                _resolve(future)
                 continue
             failpoint("after-claim")
             self._futures[job_id] = future
@@ -284,8 +292,8 @@ class Dispatcher:
 
     def _over(self, job_id: str) -> None:
         future = self._futures.pop(job_id, None)
-        if future is not None and not future.done():
-            future.set_result(None)
+        if future is not None:
+            _resolve(future)
 
     def _give_back(self) -> None:
         """Have everything stop, and write down that others may go on with it."""
@@ -303,3 +311,12 @@ class Dispatcher:
             self._workers.leave(self.me.id)
         except (DatabaseUnavailable, StorageFullError) as error:
             _log.warning("%s", error)
+
+
+def _resolve(future: Future[None], error: Exception | None = None) -> None:
+    """Tell whoever waits; nobody may be there any more."""
+    with suppress(InvalidStateError):
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)

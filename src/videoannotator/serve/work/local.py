@@ -26,7 +26,8 @@ from videoannotator.serve.work.messages import Done, Gone, Message, Task, packed
 __all__ = ["LocalExecutor"]
 
 _log = logging.getLogger(__name__)
-_LINES = 20
+_LINES = 200
+_TOLD = 10
 _WIDTH = 300
 _LEAVE = 2.0
 
@@ -129,8 +130,10 @@ class _Process:
                 _log.info("process %d: %s", self.pid, text)
 
     def _said(self) -> str:
-        lines = [line for line in self._lines if line]
-        return "; its last lines:\n" + "\n".join(lines[-_LINES:]) if lines else ""
+        lines = [line for line in self._lines if line and not line.startswith("Extension modules")]
+        fatal = next((n for n, line in enumerate(lines) if line.startswith("Fatal Python error")), None)
+        told = lines[-_TOLD:] if fatal is None else lines[fatal : fatal + _TOLD]
+        return "; its last lines:\n" + "\n".join(told) if told else ""
 
 
 class _LocalExecution:

@@ -38,7 +38,7 @@ from videoannotator.errors import (
 from videoannotator.run.devices import is_out_of_memory
 from videoannotator.serve.errors import RefusedError
 
-__all__ = ["code_of", "delay_of", "failing_code", "retries"]
+__all__ = ["code_of", "delay_of", "failing_code", "passes", "retries"]
 
 _PASSING = frozenset(
     {
@@ -98,11 +98,16 @@ def failing_code(failures: Iterable[Failure]) -> str:
     return next((code for code in codes if code in _PASSING), codes[0] if codes else "MEDIA_DAMAGED")
 
 
+def passes(code: str | None) -> bool:
+    """Whether this can be otherwise the next time."""
+    return code in _PASSING
+
+
 def retries(code: str | None, *, attempt: int, max_attempts: int, before: str | None) -> bool:
     """Whether another attempt makes sense. ``before``: code of the error that ended the attempt before."""
     if code == "OUT_OF_MEMORY" and before == "OUT_OF_MEMORY":
         return False
-    return code in _PASSING and attempt < max_attempts
+    return passes(code) and attempt < max_attempts
 
 
 def delay_of(back_off: float, attempt: int) -> float:

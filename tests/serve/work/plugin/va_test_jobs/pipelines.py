@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -75,8 +77,9 @@ class Misbehaves(va.Pipeline[Way]):
             raise RuntimeError("it was told to fail late")
         if how == "crashes":
             os.kill(os.getpid(), signal.SIGSEGV)
-        if how == "hangs":
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        if how == "hangs":  # and will hear of nothing
+            ctypes.CDLL(None).signal(int(signal.SIGTERM), ctypes.c_void_p(int(signal.SIG_IGN)))
+            Path(self.config.seen).write_text(f"{os.getpid()} {subprocess.Popen(['sleep', '3600']).pid}")
             time.sleep(3600)
         if how == "prints":
             print('{"kind": "done", "state": "completed"}', flush=True)

@@ -252,7 +252,7 @@ def _job_events() -> None:
         sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
         sa.Column("job_id", _ID, nullable=False),
         sa.Column("owner_id", _ID, nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False, comment="update, log, complete"),
+        sa.Column("kind", sa.String(length=20), nullable=False, comment="update, progress, log, complete"),
         sa.Column("data", _PLAIN, nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_events_job_id"), ondelete="CASCADE"),
