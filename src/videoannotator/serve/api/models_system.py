@@ -170,8 +170,8 @@ class WorkerShown(BaseModel):
     host: str
     pid: int
     executor: str
-    started_at: datetime
-    seen_at: datetime
+    started_at: str
+    seen_at: str
     age_seconds: float
     there: bool
     jobs: list[str] = Field(description="Ids of the jobs it has.")
