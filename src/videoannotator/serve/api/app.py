@@ -5,7 +5,18 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from videoannotator import __version__
-from videoannotator.serve.api import jobs, keys, middleware, problems, session, tokens, uploads, users, videos
+from videoannotator.serve.api import (
+    jobs,
+    keys,
+    middleware,
+    operators,
+    problems,
+    session,
+    tokens,
+    uploads,
+    users,
+    videos,
+)
 from videoannotator.serve.service import Service
 
 __all__ = ["PREFIX", "create_app"]
@@ -18,6 +29,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="VideoAnnotator", version=__version__, redirect_slashes=False)
     app.state.service = service
     problems.install(app)
+    operators.install(app, service, prefix=PREFIX)
     middleware.install(app, service)
     app.include_router(session.router, prefix=PREFIX)
     app.include_router(users.router, prefix=PREFIX)
