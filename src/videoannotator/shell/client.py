@@ -145,7 +145,7 @@ class Client:
     def download(
         self, path: str, folder: Path, *, name: str | None = None, params: Mapping[str, Any] | None = None
     ) -> Path:
-        """Fetch a file into ``folder``. ``name``: below it; None: as the server calls it. It has it when it is whole."""
+        """Fetch a file into ``folder``. ``name``: below it; None: as the server calls it. Whole, or not at all."""
         given = {key: value for key, value in (params or {}).items() if value is not None}
         part: Path | None = None
         try:
