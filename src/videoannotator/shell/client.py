@@ -204,7 +204,9 @@ class Client:
         import httpx2
 
         usual = self._http.timeout
-        return httpx2.Timeout(usual, read=max(PROBING, usual.read or 0.0))
+        return httpx2.Timeout(
+            connect=usual.connect, read=max(PROBING, usual.read or 0.0), write=usual.write, pool=usual.pool
+        )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
