@@ -16,7 +16,6 @@ from sqlalchemy import func, select
 from videoannotator import __version__
 from videoannotator.serve import migrating
 from videoannotator.serve.api.asking import Admin, Anybody, Serving
-from videoannotator.serve.api.models_access import utc
 from videoannotator.serve.api.models_system import (
     ConfigShown,
     DatabaseShown,
@@ -27,6 +26,7 @@ from videoannotator.serve.api.models_system import (
     SystemHealth,
     WorkerList,
     WorkerShown,
+    at,
     now,
 )
 from videoannotator.serve.api.operating import Operating
@@ -226,8 +226,8 @@ def workers(service: Serving, principal: Admin) -> WorkerList:
                 host=row.host,
                 pid=row.pid,
                 executor=row.executor,
-                started_at=utc(row.started_at),
-                seen_at=utc(row.seen_at),
+                started_at=at(row.started_at),
+                seen_at=at(row.seen_at),
                 age_seconds=round(row.age, 1),
                 there=row.age <= lease,
                 jobs=held.get(row.id, []),
