@@ -53,6 +53,12 @@ def assets() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def rounds() -> int:
+    """How many times over to try what is tried at many places or moments; more than one where there is time."""
+    return int(os.environ.get("VIDEOANNOTATOR_TEST_ROUNDS", "1"))
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test finds results or plugins of another, or of whoever runs the tests, and none leaves any."""
