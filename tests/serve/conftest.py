@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, exc, insert, make_url, text
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from videoannotator.serve import migrating
 from videoannotator.serve.access.principals import SCOPES, Principal, Role
 from videoannotator.serve.api.app import create_app
 from videoannotator.serve.service import Service
@@ -96,7 +97,7 @@ def settings(tmp_path: Path) -> ServerSettings:
 def service(settings: ServerSettings) -> Iterator[Service]:
     """A service on SQLite, its tables made."""
     made = Service.of(settings)
-    metadata.create_all(made.database.engine)
+    migrating.upgrade(made.database)
     yield made
     made.close()
 

@@ -9,6 +9,7 @@
     ├── UnauthorizedError          401  no key or token, or one that is wrong; the message says in which way
     ├── ForbiddenError             403  the role or the scopes do not allow it
     ├── NotFoundError              404  not there, or somebody else's
+    ├── GoneError                  410  what older versions had here; the message names what it became
     ├── ConflictError              409  the state it is in does not allow it
     │   └── JobEndedError          409  the job has ended
     ├── KeyReuseError              422  an idempotency key was used for another request before
@@ -44,6 +45,7 @@ __all__ = [
     "DatabaseUnavailable",
     "DatabaseVersionError",
     "ForbiddenError",
+    "GoneError",
     "InvalidConfigError",
     "JobEndedError",
     "KeyReuseError",
@@ -128,6 +130,13 @@ class NotFoundError(RefusedError):
 
     status = 404
     code = "NOT_FOUND"
+
+
+class GoneError(RefusedError):
+    """What older versions had here is no more; the hint names what it became."""
+
+    status = 410
+    code = "GONE"
 
 
 class ConflictError(RefusedError):

@@ -103,6 +103,16 @@ class Database:
         if not self.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
+    def size(self) -> int:
+        """Bytes of it on the disk."""
+        asked = (
+            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+            if self.is_sqlite
+            else "SELECT pg_database_size(current_database())"
+        )
+        with self.read() as connection:
+            return int(connection.exec_driver_sql(asked).scalar_one())
+
     def now(self) -> float:
         """Seconds since 1970 by the database's clock."""
         with self.read() as connection:

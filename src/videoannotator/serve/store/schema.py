@@ -178,6 +178,7 @@ jobs = Table(
     Index(None, "created_at", "id"),
     Index(None, "state", "created_at", "id"),
     Index(None, "owner_id", "state", "created_at", "id"),
+    Index(None, "finished_at", "id"),
     Index("ix_jobs_next", "state", "priority", "created_at", "id"),
 )
 

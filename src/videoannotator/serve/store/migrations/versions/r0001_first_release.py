@@ -216,6 +216,7 @@ def _jobs() -> None:
     )
     op.create_index(op.f("ix_jobs_batch_id"), "jobs", ["batch_id"], unique=False)
     op.create_index(op.f("ix_jobs_created_at_id"), "jobs", ["created_at", "id"], unique=False)
+    op.create_index(op.f("ix_jobs_finished_at_id"), "jobs", ["finished_at", "id"], unique=False)
     op.create_index("ix_jobs_next", "jobs", ["state", "priority", "created_at", "id"], unique=False)
     op.create_index(op.f("ix_jobs_owner_id_created_at_id"), "jobs", ["owner_id", "created_at", "id"], unique=False)
     op.create_index(
