@@ -6,6 +6,8 @@
     ├── MediaError                    something about a media file; has ``path``
     │   ├── UnreadableMediaError      not a media file, empty, or damaged beyond opening
     │   ├── RefusedMediaError         a network address, a playlist, a format or size we do not open
+    │   │   └── MediaLimitError       larger, longer or more than the caller's limits allow
+    │   ├── MediaGuardError           a guarded process that read the file crashed, hung, or needed too much
     │   ├── NoVideoError              pictures were asked of a file without pictures
     │   └── NoAudioError              sound was asked of a file without sound
     ├── DataError (ValueError)        a value whose type, shape or range is wrong
@@ -28,6 +30,7 @@
     │   └── PipelineHung              the process did not answer in time and was ended
     ├── CacheError                    the cache folder cannot be used
     ├── FormatError                   a file format could not be written or read
+    ├── ServerError                   the server refuses something; ``videoannotator.serve.errors`` has its tree
     ├── PipelineError                 a pipeline failed and ``on_error="raise"`` was asked for
     ├── MissingDependencyError (ImportError)  an optional package is not installed
     ├── UsageError                    the command was typed in a way that cannot work
@@ -57,6 +60,8 @@ __all__ = [
     "IsolationError",
     "LeaseTimeout",
     "MediaError",
+    "MediaGuardError",
+    "MediaLimitError",
     "MissingDependencyError",
     "ModelDownloadError",
     "ModelError",
@@ -73,6 +78,7 @@ __all__ = [
     "PluginInstallError",
     "PluginLoadError",
     "RefusedMediaError",
+    "ServerError",
     "UnknownFormatError",
     "UnknownPipelineError",
     "UnreadableMediaError",
@@ -106,6 +112,37 @@ class UnreadableMediaError(MediaError):
 
 class RefusedMediaError(MediaError):
     """The file could be opened, and is not: a network address, a playlist, too many pixels."""
+
+
+class MediaLimitError(RefusedMediaError):
+    """The file could be opened, and has more of something than its reader allows.
+
+    ``limit``: which one: a field of `videoannotator.decode.limits.MediaLimits`, or of
+    `videoannotator.decode.unpacking.ZipLimits`. ``value``: what the file has; None where that cannot be read.
+    ``allowed``: what it may have.
+    """
+
+    def __init__(
+        self, message: str, *, path: str | PathLike[str], limit: str, value: float | None, allowed: float
+    ) -> None:
+        super().__init__(message, path=path)
+        self.limit = limit
+        self.value = value
+        self.allowed = allowed
+
+
+class MediaGuardError(MediaError):
+    """The process that read the file for us, under guard, did not come to an end in good order.
+
+    ``reason``: ``"memory"``, ``"cpu"`` (more processor time than allowed), ``"time"`` (no answer in time), ``"crash"``,
+    or ``"start"`` (the process could not begin: that is not the file's fault). ``details``: the last lines that the
+    process wrote, for a log; they tell of this machine and are nothing for who sent the file.
+    """
+
+    def __init__(self, message: str, *, path: str | PathLike[str], reason: str, details: str = "") -> None:
+        super().__init__(message, path=path)
+        self.reason = reason
+        self.details = details
 
 
 class NoVideoError(MediaError):
@@ -198,6 +235,10 @@ class CacheError(VideoAnnotatorError):
 
 class FormatError(VideoAnnotatorError):
     """A file could not be written in, or read from, a format."""
+
+
+class ServerError(VideoAnnotatorError):
+    """The server refuses something, or cannot do it. `videoannotator.serve.errors` draws the tree of these."""
 
 
 class PipelineError(VideoAnnotatorError):

@@ -12,10 +12,11 @@ from tests.run.backends import ANOTHER, OTHER, OWN, READS, Another, Other, catal
 import videoannotator as va
 from videoannotator.discover.models import ModelStore
 from videoannotator.discover.packing import pack_spec, unpack_spec
+from videoannotator.discover.readiness import readiness
 from videoannotator.discover.settings import entry_of
 from videoannotator.errors import ConfigError, NameClashError, PluginLoadError, UnknownPipelineError
 from videoannotator.shell import weights as weights_command
-from videoannotator.shell.choosing import choose, readiness
+from videoannotator.shell.choosing import choose
 from videoannotator.shell.listing import describe_text, overview
 from videoannotator.shell.main import Exit, main
 from videoannotator.testing.clips import write_clip

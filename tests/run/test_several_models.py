@@ -9,8 +9,9 @@ from tests.run.several_models import CATALOG
 
 import videoannotator as va
 from videoannotator.discover.models import ModelStore
+from videoannotator.discover.readiness import readiness
 from videoannotator.errors import ModelMismatchError, ModelMissingError
-from videoannotator.shell.choosing import choose, readiness
+from videoannotator.shell.choosing import choose
 from videoannotator.testing.clips import write_clip
 
 ENTRY = CATALOG.pipelines["reads"]

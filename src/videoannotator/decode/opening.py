@@ -3,7 +3,8 @@
 FFmpeg opens far more than files: network addresses, devices, and lists (HLS, DASH, concat, image patterns) that make
 it open further addresses. A list named ``holiday.mp4`` is still a list. So every file goes through `open_media`,
 which gives FFmpeg an absolute ``file:`` address, allows the ``file`` protocol only, allows only the formats listed
-here (none of them opens a second file), and refuses pictures above a pixel limit before one is decoded.
+here (none of them opens a second file), tells MOV to leave its references to other files alone, and refuses pictures
+above a pixel limit before one is decoded. ``docs/media.md`` says what was measured.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import av.stream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from videoannotator.errors import RefusedMediaError, UnreadableMediaError
+from videoannotator.errors import MediaLimitError, RefusedMediaError, UnreadableMediaError
 
 __all__ = ["FORMATS", "MAX_PIXELS", "open_media"]
 
@@ -41,6 +42,9 @@ FORMATS = (
     *_PICTURES,
 )
 """FFmpeg's names of the formats that are opened. None of them makes FFmpeg open a second file."""
+
+_CLOSED = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS), "enable_drefs": "0"}
+"""What FFmpeg is told. A MOV file may say that its pictures are in another one, which ``enable_drefs`` would read."""
 
 _ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]*://?[^/\\]", re.IGNORECASE)
 _PROTOCOL = re.compile(
@@ -65,21 +69,24 @@ _ONLY_LOCAL = "Only files on this machine are opened; download it first and pass
 def open_media(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> InputContainer:
     """Open a media file on this machine for reading.
 
-    ``max_pixels``: a stream of larger pictures is refused, and the decoder refuses them if the header lied.
+    ``max_pixels``: a stream of larger pictures is refused, and the decoder refuses them if the header lied (its own
+    limit is an eighth and 0.13 million pixels higher: it counts margins).
 
-    Raises `RefusedMediaError` for network addresses, playlists and other lists of files, formats that are not
-    in `FORMATS`, and pictures above the limit; `UnreadableMediaError` for everything that is no media file: missing,
-    a directory, empty, text, damaged beyond opening.
+    Raises `RefusedMediaError` for network addresses, playlists and other lists of files and formats that are not
+    in `FORMATS`; `MediaLimitError` for pictures above the limit; `UnreadableMediaError` for everything that is no
+    media file: missing, a directory, empty, text, damaged beyond opening.
     """
     name = os.fspath(path)
     head = _check_file(name)
-    options = {
-        "protocol_whitelist": "file",
-        "format_whitelist": ",".join(FORMATS),
-        "max_pixels": str(max_pixels),
-    }
+    options = {**_CLOSED, "max_pixels": _padded(max_pixels)}
     try:
-        container: Any = av.open("file:" + os.path.abspath(name), "r", format=_picture_format(head), options=options)
+        container: Any = av.open(
+            "file:" + os.path.abspath(name),
+            "r",
+            format=_picture_format(head),
+            options=options,
+            metadata_errors="replace",  # titles in Latin-1 are no reason to refuse a film
+        )
     except av.error.FFmpegError as error:
         raise _explained(name, head, error) from error
     try:
@@ -88,6 +95,11 @@ def open_media(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> In
         container.close()
         raise
     return container  # type: ignore[no-any-return]  # av.open is overloaded on the mode's literal
+
+
+def _padded(max_pixels: int) -> str:
+    """The decoder's own limit, which is the second line: it counts the margins that it puts around a picture."""
+    return str(max_pixels + max_pixels // 8 + 131_072)
 
 
 def _check_file(name: str) -> bytes:
@@ -149,12 +161,9 @@ def _check_streams(name: str, container: InputContainer, max_pixels: int) -> Non
         width, height = stream.codec_context.width, stream.codec_context.height
         if not width * height and not stream.disposition & av.stream.Disposition.attached_pic:
             # above the limit some decoders give up before they tell the size
-            raise RefusedMediaError(
-                f"its pictures are above the limit of {max_pixels} pixels, or their size cannot be read.", path=name
-            )
-        if width * height > max_pixels:
-            raise RefusedMediaError(
-                f"its pictures have {width} x {height} = {width * height} pixels, more than the limit of {max_pixels}.",
-                path=name,
-            )
-        stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(max_pixels)}
+            says = f"its pictures are above the limit of {max_pixels} pixels, or their size cannot be read."
+            raise MediaLimitError(says, path=name, limit="pixels", value=None, allowed=max_pixels)
+        if (pixels := width * height) > max_pixels:
+            says = f"its pictures have {width} x {height} = {pixels} pixels, more than the limit of {max_pixels}."
+            raise MediaLimitError(says, path=name, limit="pixels", value=pixels, allowed=max_pixels)
+        stream.codec_context.options = {**stream.codec_context.options, "max_pixels": _padded(max_pixels)}

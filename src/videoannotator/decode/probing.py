@@ -20,9 +20,11 @@ from videoannotator.data.time import FrameClock
 from videoannotator.decode.clocks import PictureTimes, build_clock
 from videoannotator.decode.endings import missing_end
 from videoannotator.decode.geometry import Orientation, orientation_of, shown_size
+from videoannotator.decode.limits import NO_LIMITS, MediaLimits, check_limits
 from videoannotator.decode.opening import MAX_PIXELS, open_media
+from videoannotator.decode.pictures import matrix_is_known
 from videoannotator.decode.reading import audio_stream, holds_picture, packets, start_of, video_stream
-from videoannotator.errors import RefusedMediaError, UnreadableMediaError
+from videoannotator.errors import MediaLimitError, UnreadableMediaError
 
 __all__ = ["frame_orientation", "probe"]
 
@@ -116,17 +118,24 @@ def _decoded(packet: Packet[Any]) -> VideoFrame | None:
         return None
 
 
-def probe(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
+def probe(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS, limits: MediaLimits = NO_LIMITS) -> MediaInfo:
     """Read what a media file is and when each of its frames is shown.
 
     Reads the headers and demuxes every packet once; only the first picture is decoded, for what headers do not tell
     (rotation, interlacing). The clock is complete: it has the frames that are there, whatever the
     header says.
     ``info.notices`` says in sentences what readers of results should know.
+    ``limits``: what the file may have at most. Each is measured as early as it can be: its bytes before it is opened,
+    streams and the size of pictures before a packet is read, all before a picture is handed to anybody.
 
-    Raises what `open_media` raises, and `UnreadableMediaError` when there is neither picture nor sound.
+    Raises what `open_media` raises, `MediaLimitError`, and `UnreadableMediaError` when there is neither picture nor
+    sound.
     """
+    max_pixels = min(max_pixels, limits.pixels or max_pixels)
+    if limits.size is not None and os.path.isfile(path):
+        limits.check("size", os.stat(path).st_size, path=path)
     with open_media(path, max_pixels=max_pixels) as container:
+        limits.check("streams", len(container.streams), path=path)
         picture, sound = video_stream(container), audio_stream(container)
         wanted = [s for s in (picture, sound) if s is not None]
         if not wanted:
@@ -137,17 +146,17 @@ def probe(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> MediaIn
         codec = picture.codec_context.name if picture is not None else ""
         number = picture.index if picture is not None else -1
         for packet in packets(container, *wanted):
-            if packet.stream_index == number:
+            if packet.stream.index == number:
                 read.add_picture(packet, codec)
+                limits.check("frames", len(read.pts), path=path)
             else:
                 read.add_sound(packet)
         info = _media_info(path, container, picture if read.pts else None, sound, read)
-        if info.video is not None and info.video.width * info.video.height > max_pixels:
-            raise RefusedMediaError(
-                f"its pictures as shown have {info.video.width} x {info.video.height} pixels, "
-                f"more than the limit of {max_pixels}.",
-                path=path,
-            )
+        if info.video is not None and (pixels := info.video.width * info.video.height) > max_pixels:
+            says = f"its pictures as shown have {info.video.width} x {info.video.height} pixels, "
+            says += f"more than the limit of {max_pixels}."
+            raise MediaLimitError(says, path=path, limit="pixels", value=pixels, allowed=max_pixels)
+        check_limits(info, limits)
         return attrs.evolve(info, notices=_notices(container, info, read))
 
 
@@ -276,6 +285,8 @@ def _notices(container: InputContainer, info: MediaInfo, read: _Read) -> tuple[s
         said.append("No picture could be decoded at the beginning; rotation and colour are not known.")
     if video.interlaced:
         said.append("The video is interlaced; both fields are shown woven into one picture, as stored.")
+    if first is not None and not matrix_is_known(first):
+        said.append("The file says of its colours what is not known or not supported; they may look wrong.")
     if video.bit_depth > 8:
         said.append(f"The pictures have {video.bit_depth} bits per component; they are handed over with 8.")
     if video.color_transfer in _HDR:

@@ -22,7 +22,7 @@ from videoannotator.discover.environments import DescribedSettings
 from videoannotator.discover.specs import PipelineSpec, load
 from videoannotator.errors import ConfigError, PluginLoadError, VideoAnnotatorError, nearest
 
-__all__ = ["config_of", "config_schema", "models_of", "needs_of", "plain_config"]
+__all__ = ["config_of", "config_schema", "models_of", "needs_of", "plain_config", "setting_value"]
 
 
 def config_of(spec: PipelineSpec, given: Any = None) -> Any:
@@ -52,7 +52,7 @@ def _build(cls: type[Any], plain: Mapping[str, Any], path: str) -> Any:
     for key in plain:
         if key not in names:
             raise ConfigError(f"{path}.{key}: no such setting{nearest(str(key), names)}; there are {', '.join(names)}")
-    values = {key: _value(hints[key], value, f"{path}.{key}") for key, value in plain.items()}
+    values = {key: setting_value(hints[key], value, f"{path}.{key}") for key, value in plain.items()}
     try:
         made = cls(**values)
     except (TypeError, ValueError) as error:
@@ -61,7 +61,8 @@ def _build(cls: type[Any], plain: Mapping[str, Any], path: str) -> Any:
     return made
 
 
-def _value(hint: Any, value: Any, path: str) -> Any:
+def setting_value(hint: Any, value: Any, path: str) -> Any:
+    """One setting of the type ``hint``. Raises `ConfigError` that names ``path``, the type and what was given."""
     plain, _ = _split(hint)
     if attrs.has(plain):
         if isinstance(value, plain):
@@ -74,7 +75,7 @@ def _value(hint: Any, value: Any, path: str) -> Any:
     if get_origin(plain) in (list, tuple) and isinstance(value, str):  # text is a sequence, too: of its letters
         raise ConfigError(f"{path} must be {_describe(hint)}, got {value!r}")
     if get_origin(plain) in (list, tuple) and isinstance(value, list | tuple) and attrs.has(get_args(plain)[0]):
-        groups = [_value(get_args(plain)[0], one, f"{path}[{number}]") for number, one in enumerate(value)]
+        groups = [setting_value(get_args(plain)[0], one, f"{path}[{number}]") for number, one in enumerate(value)]
         return get_origin(plain)(groups)
     try:
         return converter.structure(value, hint)

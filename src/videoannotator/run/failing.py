@@ -12,6 +12,7 @@ from videoannotator.data.time import TimeSpan
 from videoannotator.errors import (
     IsolationError,
     MissingDependencyError,
+    ModelDownloadError,
     ModelError,
     ModelMissingError,
     PipelineCrashed,
@@ -46,6 +47,7 @@ def failure_of(name: str, error: BaseException, span: TimeSpan | None = None) ->
     """The `Failure` that says what ``error`` means for the rows of the pipeline ``name``."""
     kinds: tuple[tuple[type[Exception], str], ...] = (
         (ModelMissingError, "model_missing"),
+        (ModelDownloadError, "model_download"),
         (ModelError, "model_error"),
         (MissingDependencyError, "missing_dependency"),
         (PluginLoadError, "plugin_error"),

@@ -31,7 +31,7 @@ from videoannotator.run.measured import Measured
 from videoannotator.run.plan import PlannedPipeline
 from videoannotator.run.resources import Lease, ResourceManager
 from videoannotator.run.segments import Chain, Point, Segment
-from videoannotator.run.threads import keep_to, put_thread_counts, thread_counts
+from videoannotator.run.threads import algebra_in_one_thread, keep_to, put_thread_counts, thread_counts
 from videoannotator.run.watching import Watch
 
 __all__ = ["Surroundings", "Worker"]
@@ -104,6 +104,7 @@ class Worker:
             calling=self._calling,
             moved=self._moved,
         )
+        self._settle_algebra: Callable[[], None] = lambda: None
         self.thread = threading.Thread(target=self._run, name=f"videoannotator:{self.name}", daemon=True)
 
     @property
@@ -164,7 +165,8 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            self._work()
+            with algebra_in_one_thread() as self._settle_algebra:
+                self._work()
         except CancelledError:
             pass
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the border: whatever a pipeline raises is its Failure
@@ -187,6 +189,7 @@ class Worker:
             self._timed(self._calls.setup)
             put_thread_counts(self._thread_counts)
             keep_to(self._lease.threads)
+            self._settle_algebra()
             if self._taken is not None:
                 self._go_on(self._taken)
             for number in range(self.point.number + self.point.done, len(self.spans)):
@@ -250,6 +253,7 @@ class Worker:
                 self._mark(frame=last + 1, failures=item.failures)
         self._media_failures |= dict.fromkeys(item.failures)
         self._here._audio = item.audio
+        self._settle_algebra()
         decoded = Coverage((*decoded.spans, *item.coverage.spans), item.coverage.rate)
         self._keep(self._calls.finish(), lambda: self._mark(finishing=True, decoded=decoded))
         self.seen = span.end

@@ -10,9 +10,10 @@ import attrs
 
 from videoannotator.data.outcome import Precision
 from videoannotator.discover.catalog import Catalog
+from videoannotator.discover.readiness import describe_model
 from videoannotator.discover.settings import entry_of
 from videoannotator.errors import UsageError
-from videoannotator.shell.choosing import Choice, check_assignments, choose, describe_model
+from videoannotator.shell.choosing import Choice, check_assignments, choose
 from videoannotator.shell.settings import Settings, comma_list, read_settings
 from videoannotator.shell.speaking import say
 

@@ -43,6 +43,7 @@ from videoannotator.run.isolation.wire import (
     unpack_media,
     unpack_result,
 )
+from videoannotator.run.threads import algebra_in_one_thread, keep_to
 
 __all__ = ["Child", "main"]
 
@@ -103,9 +104,14 @@ class Child:
         self._old: list[Attached] = []
         self._before = 0  # bytes of its device that were in use before there was a pipeline
         self._peak: Callable[[], int] = lambda: 0
+        self._settle_algebra: Callable[[], None] = lambda: None
 
     def serve(self) -> None:
         """Answer until the run closes the pipeline, or is gone."""
+        with algebra_in_one_thread() as self._settle_algebra:
+            self._serve()
+
+    def _serve(self) -> None:
         while True:
             try:
                 message = self._wire.receive()
@@ -176,6 +182,8 @@ class Child:
         self._before, self._peak = machine.held(context.device), machine.watch_peak(context.device)
         self._pipeline = load(spec.pipeline)(config_of(spec, body["config"]), context)
         self._pipeline.setup()
+        keep_to(context.threads)
+        self._settle_algebra()
         return {"remembers": remembers(self._pipeline), "resumable": self._pipeline._resumable}, []
 
     def _on_begin(self, message: Message) -> Answer:
@@ -198,6 +206,7 @@ class Child:
 
     def _on_finish(self, message: Message) -> Answer:
         self._pieces = None
+        self._settle_algebra()
         audio = message.body["audio"]
         if audio is not None:
             # a block of its own, that stays as long as the track: others' sound never comes into it

@@ -1,0 +1,1 @@
+"""HTTP: routes, errors, events, and what old clients get."""

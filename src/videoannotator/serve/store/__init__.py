@@ -1,0 +1,1 @@
+"""The database: one set of tables and statements for SQLite and PostgreSQL."""

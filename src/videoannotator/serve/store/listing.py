@@ -1,0 +1,204 @@
+"""Reading jobs: lists, their place in the queue, and what happened to them. Changes are the business of `jobs`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import attrs
+from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy.sql import literal
+
+from videoannotator.serve.errors import NotFoundError
+from videoannotator.serve.store.database import Database
+from videoannotator.serve.store.jobs import Job
+from videoannotator.serve.store.paging import Cursor, is_id, newest_first
+from videoannotator.serve.store.schema import job_events, job_results, jobs, videos
+
+__all__ = ["JobEvent", "JobListing", "JobResult", "JobView"]
+
+_DEEPEST = 1000
+"""Lists tell the place in the queue up to here: a longer count would take longer than the list itself."""
+
+
+@attrs.frozen
+class JobView:
+    """A job, with the name, bytes and seconds of its video. ``position``: in the queue, from 1."""
+
+    job: Job
+    video_name: str
+    video_bytes: int
+    video_duration: float
+    position: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Of the job."""
+        return self.job.id
+
+    @property
+    def created_at(self) -> float:
+        """Of the job; seconds since 1970."""
+        return self.job.created_at
+
+
+@attrs.frozen(kw_only=True)
+class JobResult:
+    """Where a job's result lies. The columns of `schema.job_results`."""
+
+    job_id: str
+    attempt: int
+    worker: str
+    folder: str
+    bytes: int
+    summary: dict[str, Any]
+    created_at: float
+
+
+@attrs.frozen(kw_only=True)
+class JobEvent:
+    """Something that happened to a job. ``kind``: update, log or complete. ``created_at``: seconds since 1970."""
+
+    id: int
+    job_id: str
+    owner_id: str
+    kind: str
+    data: dict[str, Any]
+    created_at: float
+
+
+def _event(row: Row[Any]) -> JobEvent:
+    return JobEvent(**row._mapping)
+
+
+class JobListing:
+    """Every statement that lists jobs and what belongs to them. ``owner``: whose; None for everybody's."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def get(self, job_id: str, owner: str | None) -> JobView:
+        """One job, with its place in the queue. Raises `NotFoundError`, also for somebody else's."""
+        wanted = _where(_viewed(), owner, (), None, None).where(jobs.c.id == job_id)
+        with self.database.read() as connection:
+            row = connection.execute(wanted).one_or_none() if is_id(job_id) else None
+        if row is None:
+            raise NotFoundError(f"there is no job {job_id}", code="JOB_NOT_FOUND", hint="GET /api/v1/jobs lists yours")
+        view = _view(row)
+        return attrs.evolve(view, position=self.position(view.job))
+
+    def page(
+        self,
+        owner: str | None,
+        *,
+        states: Collection[str] = (),
+        batch_id: str | None = None,
+        video_id: str | None = None,
+        after: Cursor | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> list[JobView]:
+        """Newest first. ``offset``: rows to leave out, for clients that count pages; slower the larger it is."""
+        wanted = _where(_viewed(), owner, states, batch_id, video_id)
+        wanted = newest_first(wanted, jobs.c.created_at, jobs.c.id, after=after, limit=limit, offset=offset)
+        with self.database.read() as connection:
+            views = [_view(row) for row in connection.execute(wanted).all()]
+            if not any(view.job.state == "pending" for view in views):
+                return views
+            first = connection.execute(_queue().limit(_DEEPEST)).scalars().all()
+        places = {job_id: place for place, job_id in enumerate(first, 1)}
+        return [attrs.evolve(view, position=places.get(view.id)) for view in views]
+
+    def count(
+        self,
+        owner: str | None,
+        *,
+        states: Collection[str] = (),
+        batch_id: str | None = None,
+        video_id: str | None = None,
+    ) -> int:
+        """How many jobs such a list has."""
+        wanted = _where(select(func.count()).select_from(jobs), owner, states, batch_id, video_id)
+        with self.database.read() as connection:
+            return int(connection.execute(wanted).scalar_one())
+
+    def position(self, job: Job, *, connection: Connection | None = None) -> int | None:
+        """The place of a pending job in the queue: 1 is the next; None for others."""
+        if job.state != "pending":
+            return None
+        if connection is None:
+            with self.database.read() as connection:
+                return self.position(job, connection=connection)
+        pending = select(func.count()).select_from(jobs).where(jobs.c.state == "pending")
+        higher = pending.where(jobs.c.priority > job.priority)
+        earlier = pending.where(
+            jobs.c.priority == job.priority,
+            tuple_(jobs.c.created_at, jobs.c.id) < tuple_(literal(job.created_at), literal(job.id)),
+        )
+        return 1 + sum(int(connection.execute(part).scalar_one()) for part in (higher, earlier))
+
+    def result(self, job_id: str) -> JobResult | None:
+        """Where the result of a job lies; None where there is none."""
+        with self.database.read() as connection:
+            row = connection.execute(select(*job_results.c).where(job_results.c.job_id == job_id)).one_or_none()
+        return None if row is None else JobResult(**row._mapping)
+
+    def results(self, job_ids: Collection[str]) -> Mapping[str, JobResult]:
+        """Those of several jobs, by job."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(*job_results.c).where(job_results.c.job_id.in_(job_ids))).all()
+        return {row.job_id: JobResult(**row._mapping) for row in rows}
+
+    def events(
+        self, owner: str | None, *, after: int = 0, job_id: str | None = None, limit: int = 500
+    ) -> list[JobEvent]:
+        """What happened behind the event ``after``, in order."""
+        wanted = select(*job_events.c).where(job_events.c.id > after)
+        if owner is not None:
+            wanted = wanted.where(job_events.c.owner_id == owner)
+        if job_id is not None:
+            wanted = wanted.where(job_events.c.job_id == job_id)
+        with self.database.read() as connection:
+            return [_event(row) for row in connection.execute(wanted.order_by(job_events.c.id).limit(limit)).all()]
+
+    def last_event(self) -> int:
+        """The number of the newest event; 0 before the first."""
+        with self.database.read() as connection:
+            return int(connection.execute(select(func.coalesce(func.max(job_events.c.id), 0))).scalar_one())
+
+
+def _viewed() -> Select[Any]:
+    return select(
+        *jobs.c,
+        videos.c.name.label("video_name"),
+        videos.c.bytes.label("video_bytes"),
+        videos.c.duration.label("video_duration"),
+    ).join(videos, videos.c.id == jobs.c.video_id)
+
+
+def _view(row: Row[Any]) -> JobView:
+    return JobView(Job.of(row), row.video_name, row.video_bytes, row.video_duration)
+
+
+def _where(
+    wanted: Select[Any], owner: str | None, states: Collection[str], batch_id: str | None, video_id: str | None
+) -> Select[Any]:
+    # a job that is to go when its worker has let go of it is gone for everybody who asks
+    wanted = wanted.where(jobs.c.delete_requested_at.is_(None))
+    if owner is not None:
+        wanted = wanted.where(jobs.c.owner_id == owner)
+    if states:
+        wanted = wanted.where(jobs.c.state.in_(states) if len(states) > 1 else jobs.c.state == next(iter(states)))
+    if batch_id is not None:
+        wanted = wanted.where(jobs.c.batch_id == batch_id)
+    if video_id is not None:
+        wanted = wanted.where(jobs.c.video_id == video_id)
+    return wanted
+
+
+def _queue() -> Select[Any]:
+    return (
+        select(jobs.c.id)
+        .where(jobs.c.state == "pending")
+        .order_by(jobs.c.priority.desc(), jobs.c.created_at, jobs.c.id)
+    )

@@ -1,0 +1,1 @@
+"""Where jobs are executed: dispatcher, executors, the child process that runs `Annotator`."""

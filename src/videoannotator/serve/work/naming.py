@@ -1,0 +1,74 @@
+"""Where the files of a job are, and how they are called."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path, PurePosixPath
+
+from videoannotator.serve.errors import RequestError
+from videoannotator.serve.request import JobRequest
+from videoannotator.serve.settings import ServerSettings
+
+__all__ = ["absolute", "job_folder", "output_folder", "relative", "stem_of", "target_of"]
+
+_LONGEST = 100
+"""Bytes of a stem: formats add to it, and most file systems end at 255."""
+
+
+def stem_of(name: str) -> str:
+    """How files made from a video begin, from its owner's name for it: a part of a path on any system, never empty."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    plain = unicodedata.normalize("NFC", last.encode("utf-8", "replace").decode())
+    plain = re.sub(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069]', "_", plain)
+    stem = PurePosixPath(plain).stem.strip(" .") if plain else ""
+    stem = stem.encode()[:_LONGEST].decode(errors="ignore").strip(" .")
+    reserved = re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", stem)
+    return f"_{stem}" if reserved else stem or "video"
+
+
+def job_folder(settings: ServerSettings, job_id: str) -> Path:
+    """The folder of a job in the data folder."""
+    return settings.data_dir.absolute() / "jobs" / job_id
+
+
+def output_folder(settings: ServerSettings, request: JobRequest) -> Path | None:
+    """The folder that a request names for its result, or None. Raises `RequestError` outside the server's roots."""
+    if request.output_directory is None:
+        return None
+    named = Path(request.output_directory)
+    if not named.is_absolute():
+        raise RequestError(
+            f"output_directory must be an absolute path, got {request.output_directory!r}", code="OUTPUT_NOT_ALLOWED"
+        )
+    try:
+        real = named.resolve()
+        inside = any(real.is_relative_to(root.resolve()) for root in settings.roots)
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL, a loop of links
+        raise RequestError(f"output_directory cannot be used: {error}", code="OUTPUT_NOT_ALLOWED") from error
+    if not inside:
+        raise RequestError(
+            f"output_directory {request.output_directory!r} lies in none of the folders this server may write to",
+            code="OUTPUT_NOT_ALLOWED",
+            hint="leave it out and download the result, or ask the operator to add the folder to `roots`",
+        )
+    return real
+
+
+def target_of(settings: ServerSettings, request: JobRequest, job_id: str, attempt: int, stem: str) -> Path:
+    """Where the result of an attempt is to appear. No two attempts share one. Raises `RequestError`."""
+    folder = output_folder(settings, request)
+    if folder is None:
+        return job_folder(settings, job_id) / f"attempt-{attempt}"
+    return folder / f"{stem}-{job_id[:8]}{f'-{attempt}' if attempt > 1 else ''}"
+
+
+def relative(settings: ServerSettings, path: str) -> str:
+    """A path as the database keeps it: relative to the data folder, where it lies in there."""
+    data = settings.data_dir.absolute()
+    return Path(path).relative_to(data).as_posix() if Path(path).is_relative_to(data) else path
+
+
+def absolute(settings: ServerSettings, path: str) -> Path:
+    """A path from the database."""
+    return settings.data_dir.absolute() / path
