@@ -134,13 +134,15 @@ class MediaLimitError(RefusedMediaError):
 class MediaGuardError(MediaError):
     """The process that read the file for us, under guard, did not come to an end in good order.
 
-    ``reason``: ``"memory"``, ``"cpu"`` (more processor time than allowed), ``"time"`` (no answer in time), or
-    ``"crash"``.
+    ``reason``: ``"memory"``, ``"cpu"`` (more processor time than allowed), ``"time"`` (no answer in time), ``"crash"``,
+    or ``"start"`` (the process could not begin: that is not the file's fault). ``details``: the last lines that the
+    process wrote, for a log; they tell of this machine and are nothing for who sent the file.
     """
 
-    def __init__(self, message: str, *, path: str | PathLike[str], reason: str) -> None:
+    def __init__(self, message: str, *, path: str | PathLike[str], reason: str, details: str = "") -> None:
         super().__init__(message, path=path)
         self.reason = reason
+        self.details = details
 
 
 class NoVideoError(MediaError):

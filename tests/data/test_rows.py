@@ -36,7 +36,15 @@ class Everything:
     maybe_whole: Annotated[int | None, va.Range(ge=0)] = None
 
 
-CLASSES = (*ROWS, Everything)
+@va.row
+class Narrow:
+    """Bounds that are no float32 numbers."""
+
+    likeness: Annotated[float, va.Dtype("float32"), va.Range(ge=-1.001, le=1.001)]
+    share: Annotated[float, va.Dtype("float32"), va.Range(gt=0.1, lt=0.3)]
+
+
+CLASSES = (*ROWS, Everything, Narrow)
 
 
 @pytest.mark.parametrize("row_class", CLASSES, ids=lambda c: c.__name__)

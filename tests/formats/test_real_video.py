@@ -13,6 +13,8 @@ from pycocotools.coco import COCO
 import videoannotator as va
 from videoannotator.data.result import Result
 
+from .viewer_rules import load_folder
+
 PIPELINES = ["scene_detection", "voice_activity", "face_analysis"]
 
 
@@ -57,3 +59,25 @@ def test_third_parties_read_the_rows(result: Result, tmp_path: Path) -> None:
         several = f"_{output}" if len(result[name].tables) > 1 else ""
         path = tmp_path / f"caregiver_infant_{name}{several}.csv"
         assert va.read(path)[name].tables[output] == result[name].tables[output]
+
+
+def test_the_viewer_loads_it(result: Result, tmp_path: Path) -> None:
+    (path,) = result.export(tmp_path, ["viewer"])
+    loaded = load_folder(path)
+    assert loaded.warnings == []
+    assert set(loaded.rows) == {"faces", "scenes", "speakers"}
+
+    faces = result["face_analysis"].faces
+    drawn = loaded.rows["faces"]
+    assert 0 < len(drawn) <= len(faces)
+    for said in drawn:
+        row = faces[said["id"] - 1]
+        assert (said["timestamp"], said["frame_number"], said["score"]) == (row.time, row.frame, row.score)
+        assert said["face_id"] == (-1 if row.track is None else row.track)
+        assert np.allclose(said["bbox"], [row.x1, row.y1, row.x2 - row.x1, row.y2 - row.y1], atol=1e-3)
+    assert {said["face_id"] for said in drawn} == {-1 if row.track is None else row.track for row in faces}
+
+    shots = result["scene_detection"].shots
+    assert [(s["start_time"], s["end_time"]) for s in loaded.rows["scenes"]] == [(s.start, s.end) for s in shots]
+    speech = result["voice_activity"].speech
+    assert [(s["start"], s["speaker"]) for s in loaded.rows["speakers"]] == [(r.start, "SPEECH") for r in speech]

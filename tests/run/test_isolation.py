@@ -60,18 +60,34 @@ def processes() -> dict[int, str]:
     return found
 
 
-def shared() -> set[str]:
-    folder = Path("/dev/shm")
-    mine = {p.name for p in folder.glob("psm_*") if p.owner() == Path.home().owner()} if folder.is_dir() else set()
-    return mine | {p.name for p in Path(tempfile.gettempdir()).glob("videoannotator-*")}
+def shared(pid: int) -> set[str]:
+    """What a run in the process ``pid`` has made for the processes of its pipelines, and for whoever has its TMPDIR."""
+    blocks = {p.name for p in Path("/dev/shm").glob(f"va-{pid}-*")}
+    return blocks | {p.name for p in Path(tempfile.gettempdir()).glob("videoannotator-*")}
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remains() -> Iterator[None]:
-    before = processes(), shared()
-    yield
-    gc.collect()
-    assert (processes(), shared()) == before
+def _nothing_remains(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with tempfile.TemporaryDirectory(prefix="va-") as folder:  # a short path: sockets lie in it
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        before = processes()
+        assert shared(os.getpid()) == set()
+        yield
+        gc.collect()
+        assert (processes(), shared(os.getpid())) == (before, set())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="blocks of shared memory are seen in /dev/shm")
+def test_what_is_shared_is_seen_until_both_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = memory.Block(100)
+    assert len(shared(os.getpid())) == 1
+    monkeypatch.setattr(memory, "_SPARE", 1 << 60)
+    file = memory.Block(100)
+    assert len(shared(os.getpid())) == 2
+    block.close()
+    file.close()
+    assert shared(os.getpid()) == set()
 
 
 def context(**more: Any) -> va.Context:
@@ -264,11 +280,11 @@ def test_nothing_remains_of_a_run_that_is_killed() -> None:
         from tests.run.test_isolation import does, frames
         pipeline = does("")
         pipeline.process(frames())
-        print(pipeline._process.pid, flush=True)
+        print(os.getpid(), pipeline._process.pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=False)
-    pid = int(done.stdout)
+    killed, pid = map(int, done.stdout.split())
     until = time.monotonic() + 10
     while time.monotonic() < until:
         stat = Path(f"/proc/{pid}/stat")
@@ -277,6 +293,7 @@ def test_nothing_remains_of_a_run_that_is_killed() -> None:
         time.sleep(0.05)
     else:
         pytest.fail("the process is still there")
+    assert shared(killed) == set()
     assert "resource_tracker" not in done.stderr
     assert "leaked" not in done.stderr
 

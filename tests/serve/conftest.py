@@ -13,10 +13,11 @@ from sqlalchemy import create_engine, exc, insert, make_url, text
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from videoannotator.serve import migrating
 from videoannotator.serve.access.principals import SCOPES, Principal, Role
 from videoannotator.serve.api.app import create_app
 from videoannotator.serve.service import Service
-from videoannotator.serve.settings import ServerSettings
+from videoannotator.serve.settings import Access, ServerSettings
 from videoannotator.serve.store.database import Database, moment
 from videoannotator.serve.store.queue_schema import apply_queue_schema
 from videoannotator.serve.store.schema import metadata, users
@@ -89,14 +90,14 @@ def databases(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
     """Of a server whose everything is in a fresh folder."""
-    return ServerSettings(data_dir=tmp_path / "data")
+    return ServerSettings(data_dir=tmp_path / "data", access=Access(hosts=("testserver",)))
 
 
 @pytest.fixture
 def service(settings: ServerSettings) -> Iterator[Service]:
     """A service on SQLite, its tables made."""
     made = Service.of(settings)
-    metadata.create_all(made.database.engine)
+    migrating.upgrade(made.database)
     yield made
     made.close()
 

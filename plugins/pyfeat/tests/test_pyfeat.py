@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +22,14 @@ from videoannotator.errors import ConfigError, ModelError
 from videoannotator.testing.contract import catalog_of, check_pipeline
 from videoannotator.testing.relay import check_state
 from videoannotator_pyfeat import videoannotator_pipelines
-from videoannotator_pyfeat.network import Network
+from videoannotator_pyfeat.network import Network, threads_left_alone
 from videoannotator_pyfeat.rows import EMOTIONS, UNITS
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-pytest.importorskip("feat", reason="Py-Feat is not installed")
+if find_spec("feat") is None:
+    pytest.skip("Py-Feat is not installed", allow_module_level=True)
+with threads_left_alone():
+    import feat  # noqa: F401 - so that no test that imports it sets a variable for all that come after
 
 BOX = (330.0, 40.0, 560.0, 330.0)  # of the face in face_expressions.mp4, by eye
 
@@ -241,3 +248,21 @@ def test_the_licence_of_the_weights_is_said() -> None:
     (spec,) = videoannotator_pipelines()
     assert "non-commercial" in spec.licence
     assert "non-commercial" in spec.models[0].licence
+
+
+def test_no_process_that_is_started_later_has_fewer_threads(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from videoannotator_pyfeat.network import Network\n"
+        "Network(Path(sys.argv[1]))\n"
+        "print(os.environ.get('OMP_NUM_THREADS'))\n"
+    )
+    weights = str(write_network(tmp_path / "weights.safetensors"))
+    for given in (None, "3"):
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+        environment |= {} if given is None else {"OMP_NUM_THREADS": given}
+        done = subprocess.run(
+            [sys.executable, "-c", code, weights], capture_output=True, text=True, env=environment, check=True
+        )
+        assert done.stdout.split() == [str(given)]

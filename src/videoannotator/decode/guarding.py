@@ -225,9 +225,8 @@ class _Child:
             message = _MOST[reason].format(guard=self._guard)
         else:
             doing = "could not start" if reason == "start" else "crashed on it"
-            said = "; its last lines:\n" + "\n".join(self._lines) if self._lines else ""
-            message = f"the process that was to read it {doing} ({ending}){said}"
-        return Checked(path, error=MediaGuardError(message, path=path, reason=reason))
+            message = f"the process that was to read it {doing} ({ending})."
+        return Checked(path, error=MediaGuardError(message, path=path, reason=reason, details="\n".join(self._lines)))
 
     def end(self) -> int:
         """End it, and all it has started. Returns its exit status, negative for a signal."""

@@ -190,7 +190,7 @@ class DecodePass:
         expected = self._range.start
         last_error: str | None = None
         for packet in self._packets(streams, indexer):
-            if self._sound is not None and packet.stream_index == self._sound.index:
+            if self._sound is not None and packet.stream.index == self._sound.index:
                 self._hear(packet)
             elif expected < self._range.stop:
                 try:

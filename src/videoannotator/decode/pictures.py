@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 from videoannotator.data.needs import Color
 from videoannotator.decode.geometry import Orientation
 
-__all__ = ["Converter", "Look"]
+__all__ = ["Converter", "Look", "matrix_is_known"]
 
 _FORMATS: dict[Color, str] = {"rgb": "rgb24", "bgr": "bgr24", "gray": "gray"}
 _RANGES = {1: "tv", 2: "pc"}
-_MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
+_MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc"}
+_UNSPECIFIED = 2
+_CONVERTED = frozenset({0, *_MATRICES})
+_PRIMARIES = frozenset({1, *range(4, 13), 22})
+_TRANSFERS = frozenset({1, *range(4, 9), *range(11, 19)})
+"""Matrices, primaries and transfer functions (numbers of ISO/IEC 23091-2) that FFmpeg converts; others it refuses."""
 
 
 @attrs.frozen
@@ -30,8 +35,17 @@ class Look:
     color: Color
 
 
+def matrix_is_known(frame: VideoFrame) -> bool:
+    """False where a frame says of its colours what FFmpeg cannot convert, or what means nothing."""
+    return frame.colorspace in _CONVERTED or frame.colorspace == _UNSPECIFIED
+
+
 class Converter:
-    """Makes pixels of decoded frames. Graphs are built once per look and kind of frame, and kept. Thread-safe."""
+    """Makes pixels of decoded frames. Graphs are built once per look and kind of frame, and kept. Thread-safe.
+
+    Where a frame says of its colours what FFmpeg cannot convert (reserved numbers, rare matrices), it is taken to say
+    nothing of them.
+    """
 
     def __init__(self, orientation: Orientation) -> None:
         self._orientation = orientation
@@ -41,8 +55,9 @@ class Converter:
 
     def pixels(self, frame: VideoFrame, look: Look) -> NDArray[np.uint8]:
         """uint8, (height, width, 3) or, for gray, (height, width). Read only."""
-        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
         with self._lock:
+            _forget_unknown_colours(frame)
+            kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
             graph = self._graphs.get((look, kind))
             if graph is None:
                 graph = self._graphs[look, kind] = _graph(kind, look, self._orientation)
@@ -51,6 +66,15 @@ class Converter:
             self.conversions += 1
         pixels.flags.writeable = False
         return pixels  # type: ignore[return-value]  # 8-bit formats only
+
+
+def _forget_unknown_colours(frame: VideoFrame) -> None:
+    if not matrix_is_known(frame):
+        frame.colorspace = _UNSPECIFIED
+    if frame.color_primaries not in _PRIMARIES:
+        frame.color_primaries = _UNSPECIFIED
+    if frame.color_trc not in _TRANSFERS:
+        frame.color_trc = _UNSPECIFIED
 
 
 def _graph(kind: tuple[Any, ...], look: Look, orientation: Orientation) -> Graph:

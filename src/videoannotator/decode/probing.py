@@ -22,6 +22,7 @@ from videoannotator.decode.endings import missing_end
 from videoannotator.decode.geometry import Orientation, orientation_of, shown_size
 from videoannotator.decode.limits import NO_LIMITS, MediaLimits, check_limits
 from videoannotator.decode.opening import MAX_PIXELS, open_media
+from videoannotator.decode.pictures import matrix_is_known
 from videoannotator.decode.reading import audio_stream, holds_picture, packets, start_of, video_stream
 from videoannotator.errors import MediaLimitError, UnreadableMediaError
 
@@ -145,7 +146,7 @@ def probe(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS, limits: Me
         codec = picture.codec_context.name if picture is not None else ""
         number = picture.index if picture is not None else -1
         for packet in packets(container, *wanted):
-            if packet.stream_index == number:
+            if packet.stream.index == number:
                 read.add_picture(packet, codec)
                 limits.check("frames", len(read.pts), path=path)
             else:
@@ -284,6 +285,8 @@ def _notices(container: InputContainer, info: MediaInfo, read: _Read) -> tuple[s
         said.append("No picture could be decoded at the beginning; rotation and colour are not known.")
     if video.interlaced:
         said.append("The video is interlaced; both fields are shown woven into one picture, as stored.")
+    if first is not None and not matrix_is_known(first):
+        said.append("The file says of its colours what is not known or not supported; they may look wrong.")
     if video.bit_depth > 8:
         said.append(f"The pictures have {video.bit_depth} bits per component; they are handed over with 8.")
     if video.color_transfer in _HDR:

@@ -8,14 +8,21 @@ from typing import Any
 
 import av.error
 import av.stream
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-__all__ = ["audio_stream", "holds_picture", "packets", "start_of", "video_stream"]
+__all__ = ["audio_stream", "can_be_mixed", "holds_picture", "packets", "start_of", "video_stream"]
 
 _RESYNCS = 16
+_MOST_CHANNELS = 64
+"""What FFmpeg can mix down."""
+
+_MOST_SAMPLES = 1_000_000
+"""Samples a second: bats are recorded at 500 000. More is a header that lies, and resampling it takes minutes."""
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
@@ -27,17 +34,23 @@ def video_stream(container: InputContainer) -> VideoStream | None:
 
 
 def audio_stream(container: InputContainer) -> AudioStream | None:
-    """The sound stream: FFmpeg's best one that can be decoded, and that has a sample rate."""
-    able = [s for s in container.streams.audio if s.codec_context is not None and s.codec_context.sample_rate]
+    """The sound stream: FFmpeg's best one that can be decoded, and that `can_be_mixed`."""
+    able = [s for s in container.streams.audio if s.codec_context is not None and can_be_mixed(s.codec_context)]
     best = container.streams.best("audio")
     return best if isinstance(best, AudioStream) and best in able else next(iter(able), None)
+
+
+def can_be_mixed(sound: AudioCodecContext | AudioFrame) -> bool:
+    """False for a sample rate or a number of channels that no recorder has."""
+    return 0 < sound.sample_rate <= _MOST_SAMPLES and 0 < sound.layout.nb_channels <= _MOST_CHANNELS
 
 
 def packets(container: InputContainer, *streams: Any) -> Iterator[Packet[Any]]:
     """The packets of ``streams`` in file order; then, per stream, an empty one that flushes its decoder.
 
     Damage between packets is stepped over where the format allows to find the next one. An error of the disk
-    ends the packets as the end of the file does: what is missing is noticed by its time.
+    ends the packets as the end of the file does: what is missing is noticed by its time. Ask them for
+    ``packet.stream.index``: the last ones, which are made here, have no ``stream_index`` of their own.
     """
     for stream in container.streams:
         stream.discard = av.stream.Discard.default if stream in streams else av.stream.Discard.all

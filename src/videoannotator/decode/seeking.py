@@ -53,7 +53,7 @@ def seek_before(
         held: list[Packet[Any]] = []
         for packet in found:
             held.append(packet)
-            if packet.stream_index != picture.index or not packet.is_keyframe:
+            if packet.stream.index != picture.index or not packet.is_keyframe:
                 continue
             if packet.pts is not None and packet.pts <= first:
                 return chain(held, found)

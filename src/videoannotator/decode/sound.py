@@ -13,6 +13,7 @@ from videoannotator.data.frames import AudioTrack
 from videoannotator.data.outcome import Coverage, Failure
 from videoannotator.data.time import TimeSpan
 from videoannotator.decode.keeping import GAP, Keeper
+from videoannotator.decode.reading import can_be_mixed
 from videoannotator.decode.seeking import LEAD
 
 __all__ = ["SoundCollector"]
@@ -52,10 +53,13 @@ class SoundCollector:
         try:
             frames: list[Any] = packet.decode()
         except av.error.FFmpegError as error:
-            self._undecoded(packet, error)
+            self._lost(packet, error.strerror or "unknown error")
             return
         for frame in frames:
-            self._add_frame(frame)
+            if can_be_mixed(frame):
+                self._add_frame(frame)
+            else:
+                self._lost(packet, f"{frame.sample_rate} samples a second, {frame.layout.nb_channels} channels")
 
     def _too_early(self, packet: Packet[Any]) -> bool:
         """True well before the span: wherever reading began, decoding begins at one and the same packet."""
@@ -64,13 +68,13 @@ class SoundCollector:
         end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._origin
         return end <= self._span.start - float(LEAD)
 
-    def _undecoded(self, packet: Packet[Any], error: av.error.FFmpegError) -> None:
+    def _lost(self, packet: Packet[Any], reason: str) -> None:
         if packet.pts is None or not packet.size:
             return
         start = float(packet.pts * packet.time_base) - self._origin
         end = start + float((packet.duration or 0) * packet.time_base)
         self._broken = True
-        self._record(f"sound could not be decoded ({error.strerror})", TimeSpan(max(0.0, start), max(0.0, end)))
+        self._record(f"sound could not be decoded ({reason})", TimeSpan(max(0.0, start), max(0.0, end)))
 
     def _record(self, reason: str, span: TimeSpan) -> None:
         """There is no sound here for this reason; one failure for what follows each other."""

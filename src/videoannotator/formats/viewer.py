@@ -147,7 +147,7 @@ class Viewer:
     def _info(self, result: Result, what: str, rate: float | None) -> dict[str, Any]:
         made = result.provenance
         return {
-            "description": f"{what} in {made.media_name}, written by VideoAnnotator for the Video Annotation Viewer",
+            "description": f"VideoAnnotator for the Video Annotation Viewer: {what} in {made.media_name}",
             "version": made.videoannotator,
             "date_created": made.created,
             "for_viewer": {"rows_per_second_and_track": rate},

@@ -9,6 +9,7 @@
     ├── UnauthorizedError          401  no key or token, or one that is wrong; the message says in which way
     ├── ForbiddenError             403  the role or the scopes do not allow it
     ├── NotFoundError              404  not there, or somebody else's
+    ├── GoneError                  410  what older versions had here; the message names what it became
     ├── ConflictError              409  the state it is in does not allow it
     │   └── JobEndedError          409  the job has ended
     ├── KeyReuseError              422  an idempotency key was used for another request before
@@ -16,8 +17,15 @@
     ├── QuotaError                 429  the user has too much of something
     ├── RateLimitError             429  too many requests; ``retry_after`` seconds
     ├── StorageFullError           507  the disk is full, or too full to begin
+    ├── BackupError                409  a backup is not whole, or must not go where it was told
+    ├── DataFolderError            503  the data folder belongs to another database
     ├── DatabaseUnavailable        503  the database does not answer
     ├── DatabaseVersionError       503  the tables are not those that this version needs
+    ├── ChecksumError              460  other bytes arrived than were announced
+    ├── PreconditionError          412  a condition of the request does not hold
+    ├── UnsupportedBodyError       415  not this kind of body
+    ├── RangeError                 416  a range that lies outside the file
+    ├── BusyError                  423  somebody else is at it right now
     └── LeaseLostError             409  somebody else has the job now: what this worker says of it does not count
 """
 
@@ -29,23 +37,31 @@ from typing import Any, ClassVar
 from videoannotator.errors import ServerError
 
 __all__ = [
+    "BackupError",
+    "BusyError",
+    "ChecksumError",
     "ConflictError",
+    "DataFolderError",
     "DatabaseUnavailable",
     "DatabaseVersionError",
     "ForbiddenError",
+    "GoneError",
     "InvalidConfigError",
     "JobEndedError",
     "KeyReuseError",
     "LeaseLostError",
     "MediaRefusedError",
     "NotFoundError",
+    "PreconditionError",
     "QuotaError",
+    "RangeError",
     "RateLimitError",
     "RefusedError",
     "RequestError",
     "StorageFullError",
     "TooLargeError",
     "UnauthorizedError",
+    "UnsupportedBodyError",
 ]
 
 
@@ -116,6 +132,13 @@ class NotFoundError(RefusedError):
     code = "NOT_FOUND"
 
 
+class GoneError(RefusedError):
+    """What older versions had here is no more; the hint names what it became."""
+
+    status = 410
+    code = "GONE"
+
+
 class ConflictError(RefusedError):
     """The state it is in does not allow it."""
 
@@ -164,6 +187,20 @@ class StorageFullError(RefusedError):
     code = "STORAGE_FULL"
 
 
+class BackupError(RefusedError):
+    """A backup is not whole, or must not go where it was told. Nothing was changed."""
+
+    status = 409
+    code = "BACKUP"
+
+
+class DataFolderError(RefusedError):
+    """The data folder belongs to another database: its files would look like nobody's."""
+
+    status = 503
+    code = "DATA_FOLDER"
+
+
 class DatabaseUnavailable(RefusedError):  # noqa: N818 - named for what happened
     """The database does not answer. What was acknowledged before is safe; try again."""
 
@@ -176,6 +213,41 @@ class DatabaseVersionError(RefusedError):
 
     status = 503
     code = "DATABASE_VERSION"
+
+
+class ChecksumError(RefusedError):
+    """Other bytes arrived than were announced; nothing of them was kept. The status is that of tus."""
+
+    status = 460
+    code = "CHECKSUM_MISMATCH"
+
+
+class PreconditionError(RefusedError):
+    """A condition of the request does not hold."""
+
+    status = 412
+    code = "PRECONDITION_FAILED"
+
+
+class UnsupportedBodyError(RefusedError):
+    """Not this kind of body."""
+
+    status = 415
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class RangeError(RefusedError):
+    """A range that lies outside the file."""
+
+    status = 416
+    code = "RANGE_NOT_SATISFIABLE"
+
+
+class BusyError(RefusedError):
+    """Somebody else is at it right now."""
+
+    status = 423
+    code = "LOCKED"
 
 
 class LeaseLostError(RefusedError):

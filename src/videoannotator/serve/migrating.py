@@ -7,7 +7,7 @@ it done. All of it is one transaction on both databases: an upgrade that fails l
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from videoannotator.serve.store.database import Database
 from videoannotator.serve.store.queue_schema import apply_queue_schema
 from videoannotator.serve.store.schema import metadata
 
-__all__ = ["Version", "check", "current", "upgrade"]
+__all__ = ["Version", "check", "current", "make", "upgrade"]
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +114,33 @@ def upgrade(database: Database, *, to: str | None = None) -> Version:
         if not database.is_sqlite:
             apply_queue_schema(connection)
     return Version(target, known[-1])
+
+
+def make(
+    database: Database, revision: str, fill: Callable[[Connection], None], after: Callable[[Connection], None]
+) -> None:
+    """Tables of an earlier revision, filled, then brought to the newest; ``after`` that, one more thing.
+
+    All of it happens, or nothing. Raises `DatabaseVersionError` when the revision is unknown, or the database
+    has tables already.
+    """
+    scripts = _scripts()
+    known = _known(scripts)
+    if revision not in known:
+        raise DatabaseVersionError(
+            f"there is no revision {revision!r}; known are {', '.join(known)}",
+            hint="this was made by a newer version of the program: use that one",
+        )
+    with _alone(database) as connection:
+        if _found(connection, scripts) is not None:
+            raise DatabaseVersionError(f"{database!r} has tables already", hint="name a database that is empty")
+        _run(connection, scripts, revision)
+        fill(connection)
+        if revision != known[-1]:
+            _run(connection, scripts, known[-1])
+        if not database.is_sqlite:
+            apply_queue_schema(connection)
+        after(connection)
 
 
 def _run(connection: Connection, scripts: ScriptDirectory, target: str) -> None:

@@ -19,7 +19,7 @@ MEGABYTE = 1024**2
 GIGABYTE = 1024**3
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-_AT_LEAST_ONE = ("attempts", "body_bytes", "concurrent", "upload_bytes")
+_AT_LEAST_ONE = ("attempts", "body_bytes", "upload_bytes")
 _ABOVE_ZERO = ("duration", "every", "heartbeat", "lease", "pixels", "poll", "token_minutes", "upload_hours")
 
 
@@ -60,7 +60,9 @@ class Limits:
 class Jobs:
     """How jobs are executed."""
 
-    concurrent: int = attrs.field(default=1, metadata={"help": "jobs executed at once by one dispatcher"})
+    concurrent: int = attrs.field(
+        default=1, metadata={"help": "jobs executed at once by one server or worker; 0: none here"}
+    )
     attempts: int = attrs.field(default=3, metadata={"help": "how often a job is begun, at most"})
     lease: float = attrs.field(default=30.0, metadata={"help": "seconds without a sign of life until it is taken back"})
     heartbeat: float = attrs.field(default=5.0, metadata={"help": "seconds between two signs of life"})

@@ -33,6 +33,29 @@ app = App(
 )
 app.register_install_completion_command()
 
+SERVER = Group("The server", sort_key=1)
+BEFORE = Group("Known from version 1", sort_key=2)
+
+# these are imported when they are called
+for _name, _place, _group, _help in (
+    ("server", "server_app:server", SERVER, "Start it, stop it, see how it is."),
+    ("worker", "server_app:worker", SERVER, "Execute jobs of a server on another machine."),
+    ("job", "job_app:job", SERVER, "Send videos to a server, watch its jobs, fetch what came out."),
+    ("auth", "auth_app:auth", SERVER, "Who may use a server: users, their keys, short-lived tokens."),
+    ("db", "db_app:db", SERVER, "The database of this machine's server: upgrade, save, bring back."),
+    ("config", "config_app:config", SERVER, "Settings of the server and of the commands that speak with it."),
+    ("diagnose", "known_app:diagnose", None, "Look at this installation: what works, what is missing."),
+    ("info", "known_app:info", None, "Say which version this is, what is installed, where things are kept."),
+    ("process", "known_app:process", BEFORE, "Annotate one video: a short form of annotate."),
+    ("generate-token", "known_app:generate_token", BEFORE, "Make an API key, as auth keys create does."),
+    ("setup-db", "known_app:setup_db", BEFORE, "Make the server's database, as server start does."),
+    ("backup", "known_app:backup", BEFORE, "Save everything the server keeps, as db backup does."),
+    ("storage-cleanup", "known_app:storage_cleanup", BEFORE, "Remove what the server keeps and nobody needs."),
+    ("validate-emotion", "known_app:validate_emotion", BEFORE, "Gone; says what to do instead."),
+    ("version", "known_app:version", BEFORE, "Print the version."),
+):
+    app.command(f"videoannotator.shell.{_place}", name=_name, help=_help, group=_group)
+
 Videos = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
 Names = Annotated[tuple[str, ...], Parameter(group=WHAT, consume_multiple=False, negative="", show_default=False)]
 ConfigFile = Annotated[Path | None, Parameter(name="--config", group=WHAT)]
@@ -208,7 +231,14 @@ app.command(draw)
 
 
 @app.command
-def pipelines(name: str | None = None, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def pipelines(
+    name: str | None = None,
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    format_: Annotated[Literal["text", "json", "markdown"], Parameter(name="--format")] = "text",
+    detailed: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+) -> int:
     """List pipelines: installed, missing with the command that adds it, failed to load with the reason.
 
     Parameters
@@ -217,10 +247,14 @@ def pipelines(name: str | None = None, /, *, json: Annotated[bool, Parameter(neg
         Show this one in full: its models, their licences, and its settings.
     json
         As JSON.
+    format_
+        markdown: a table, for documents.
+    detailed
+        Each one in full.
     """
     from videoannotator.shell.listing import show_pipelines
 
-    return show_pipelines(name, as_json=json)
+    return show_pipelines(name, "json" if json else format_, detailed=detailed)
 
 
 cache = App(name="cache", help="Results that are kept, so that the same question is not computed twice.")

@@ -63,3 +63,10 @@ def init(file: Path | None = None, /, *, here: Flag = False, force: Flag = False
     from videoannotator.shell.configuring import init_settings
 
     return init_settings(file, here=here, force=force)
+
+
+@config.default
+def _nothing(*words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]) -> int:
+    from videoannotator.shell.outdated import no_config_command
+
+    no_config_command(words)

@@ -16,7 +16,15 @@ from videoannotator.serve.configuring import user_file as users_own
 from videoannotator.shell.main import Exit
 from videoannotator.shell.speaking import give, say
 
-__all__ = ["init_settings", "say_outdated", "settings_table", "show_settings", "template", "validate_settings"]
+__all__ = [
+    "hidden_password",
+    "init_settings",
+    "say_outdated",
+    "settings_table",
+    "show_settings",
+    "template",
+    "validate_settings",
+]
 
 HIDDEN = "(hidden)"
 
@@ -137,8 +145,13 @@ def _shown(one: Known, value: Any) -> Any:
     if one.secret and value:
         return f"{value[:8]}... {HIDDEN}" if len(value) > 20 else HIDDEN
     if one.key == "server.database" and value:
-        return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{HIDDEN}@", value)
+        return hidden_password(value)
     return value
+
+
+def hidden_password(url: str) -> str:
+    """An address without the password that may stand in it."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{HIDDEN}@", url)
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from videoannotator.data.convert import unstructure
 from videoannotator.discover.catalog import Catalog, PipelineEntry, Plugin, catalog, normal_name
@@ -11,11 +11,11 @@ from videoannotator.discover.known import BACKENDS, SHIPPED, how_to_install
 from videoannotator.discover.models import ModelStore
 from videoannotator.discover.readiness import describe_model, readiness
 from videoannotator.discover.settings import schema_of
-from videoannotator.errors import PluginLoadError
+from videoannotator.errors import PluginLoadError, UsageError
 from videoannotator.shell.speaking import give
 from videoannotator.shell.weights import used_by_default
 
-__all__ = ["describe", "describe_text", "overview", "overview_text", "show_pipelines"]
+__all__ = ["describe", "describe_text", "overview", "overview_markdown", "overview_text", "show_pipelines"]
 
 
 def overview(found: Catalog) -> dict[str, Any]:
@@ -184,18 +184,37 @@ def _describe_lines(entry: PipelineEntry, plain: dict[str, Any]) -> Iterator[str
         yield from (f"    {line}" for line in json.dumps(plain["config"], indent=2).splitlines())
 
 
-def show_pipelines(name: str | None, *, as_json: bool) -> int:
-    """Print the list, or one pipeline in full. Returns the exit code."""
+def show_pipelines(name: str | None, form: Literal["text", "json", "markdown"], *, detailed: bool = False) -> int:
+    """Print the list, or one pipeline in full, or all of them. Returns the exit code."""
     import json
 
     found = catalog()
-    if name is None:
-        give(json.dumps(overview(found), indent=2) if as_json else overview_text(found))
-    else:
+    if form == "markdown":
+        if name is not None or detailed:
+            raise UsageError("--format markdown gives the table of all pipelines, without a name and --detailed")
+        give(overview_markdown(found))
+    elif name is not None:
         first = describe(found.pipeline(name))
         others = found.backends(name)[1:]
-        if as_json:
+        if form == "json":
             give(json.dumps({**first, "other_backends": [describe(entry) for entry in others]}, indent=2))
         else:
             give("\n\n".join(map(describe_text, found.backends(name))))
+    elif detailed:
+        every = found.entries
+        text = json.dumps(list(map(describe, every)), indent=2) if form == "json" else None
+        give("\n\n".join(map(describe_text, every)) if text is None else text)
+    else:
+        give(json.dumps(overview(found), indent=2) if form == "json" else overview_text(found))
     return 0
+
+
+def overview_markdown(found: Catalog) -> str:
+    """`overview` of what is installed as a table for documents."""
+    lines = ["| pipeline | version | what it does | gives | licence | state |", "| --- | --- | --- | --- | --- | --- |"]
+    for item in overview(found)["installed"]:
+        name = item["name"] + (f" (backend {item['backend']})" if item["backend"] else "")
+        state = "ready" if item["ready"] else f"not ready: {item['missing']}"
+        cells = [f"`{name}`", item["version"], item["summary"], ", ".join(item["gives"]), item["licence"], state]
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    return "\n".join(lines)

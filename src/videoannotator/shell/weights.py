@@ -32,7 +32,7 @@ from videoannotator.shell.speaking import give, say
 if TYPE_CHECKING:
     from videoannotator.run.plan import Plan
 
-__all__ = ["fetch_for", "fetch_models", "list_models", "print_path", "used_by_default"]
+__all__ = ["Declared", "declared", "fetch_for", "fetch_models", "list_models", "print_path", "used_by_default"]
 
 _RESTRICTED = re.compile(r"non[- ]?commercial|\bNC\b|research", re.IGNORECASE)
 
@@ -71,7 +71,8 @@ def _called(entry: PipelineEntry) -> str:
     return entry.spec.name + (f":{entry.spec.backend}" if entry.spec.backend else "")
 
 
-def _declared(entries: Sequence[PipelineEntry]) -> Iterator[Declared]:
+def declared(entries: Sequence[PipelineEntry]) -> Iterator[Declared]:
+    """Every model of these pipelines."""
     store = ModelStore(download=True, bars=sys.stderr.isatty())
     for entry in entries:
         for spec in entry.spec.models:
@@ -94,7 +95,7 @@ def list_models(pipelines: Sequence[str], *, as_json: bool) -> int:
     for name in pipelines:
         _of_backend(found, name)
     chosen = [e for e in found.entries if not pipelines or {e.spec.name, _called(e)} & set(pipelines)]
-    told = [one.plain for one in _declared(chosen)]
+    told = [one.plain for one in declared(chosen)]
     if as_json:
         give(json.dumps(told, indent=2))
         return Exit.WELL
@@ -137,7 +138,7 @@ def fetch_for(plan: Plan, tried: set[str]) -> None:
     """
     for planned in plan.todo:
         absent = {model.name for model in planned.models if not model.present}
-        for one in _declared([planned.entry]):
+        for one in declared([planned.entry]):
             if one.spec.name in absent - tried and not one.present and one.store.may_fetch(one.spec):
                 tried.add(one.spec.name)
                 with contextlib.suppress(ModelError, MissingDependencyError):
@@ -162,7 +163,7 @@ def _fetch(one: Declared) -> str:
 def _named(found: Catalog, name: str, *, every: bool) -> list[Declared]:
     if name.partition(":")[0] in found.pipelines:
         entry = _of_backend(found, name)
-        chosen = [one for one in _declared([entry]) if every or one.spec.name in used_by_default(entry)]
+        chosen = [one for one in declared([entry]) if every or one.spec.name in used_by_default(entry)]
         if not chosen:
             say(
                 f"{name} uses no model that could be fetched"
@@ -184,7 +185,7 @@ def _of_backend(found: Catalog, name: str) -> PipelineEntry:
 
 def _model(found: Catalog, name: str) -> Declared:
     """The model of this name; one that is here, where several pipelines declare it."""
-    models = list(_declared(found.entries))
+    models = list(declared(found.entries))
     by_name = sorted((one for one in models if one.spec.name == name), key=lambda one: not one.present)
     if not by_name:
         if name not in found.pipelines and how_to_install(name):

@@ -32,6 +32,16 @@ def _bounds(bounds: Range | None) -> tuple[float | None, float | None, bool, boo
     return low, high, bounds.gt is not None, bounds.lt is not None
 
 
+def _inside(bound: float | None, dtype: str, towards: float) -> float | None:
+    """``bound`` as a number of that type, or the next one ``towards`` the inside where it is none."""
+    if bound is None:
+        return None
+    kind = np.dtype(dtype).type
+    near = kind(bound)
+    outside = float(near) < bound if towards > 0 else float(near) > bound
+    return float(np.nextafter(near, kind(towards))) if outside else float(near)
+
+
 def _numbers(column: Column) -> st.SearchStrategy[Any]:
     low, high, low_open, high_open = _bounds(column.range)
     if column.kind == "int":
@@ -40,6 +50,7 @@ def _numbers(column: Column) -> st.SearchStrategy[Any]:
         highest = int(limits.max) if high is None else int(high) - high_open
         return st.integers(lowest, highest)
     width: Literal[16, 32, 64] = 32 if column.dtype == "float32" else 16 if column.dtype == "float16" else 64
+    low, high = _inside(low, column.dtype, np.inf), _inside(high, column.dtype, -np.inf)
     return st.floats(
         low,
         high,

@@ -6,7 +6,7 @@ import random
 import uuid
 from typing import Any
 
-from sqlalchemy import Table, insert, select, text
+from sqlalchemy import MetaData, insert, select, text
 
 from videoannotator.serve.store.database import Database
 from videoannotator.serve.store.schema import STATES, metadata
@@ -40,8 +40,8 @@ def rows(*, jobs: int, owners: int = 3, seed: int = 0) -> Rows:
     owner = [person["id"] for person in people]
     videos = [
         {"id": made(), "owner_id": owner[n % owners], "name": f"../session {n}.mp4", "path": f"videos/{n}.mp4",
-         "stored": True, "bytes": n, "sha256": f"{n:064x}", "media": {"width": 640, "notices": ["none"]},
-         "duration": n / 3, "created_at": 100.0 + n}
+         "stored": True, "with_jobs": n % 2 == 0, "bytes": n, "sha256": f"{n:064x}",
+         "media": {"width": 640, "notices": ["none"]}, "duration": n / 3, "created_at": 100.0 + n}
         for n in range(jobs)
     ]  # fmt: skip
     batches = [{"id": made(), "owner_id": owner[0], "name": None, "created_at": 50.0}]
@@ -84,6 +84,8 @@ def rows(*, jobs: int, owners: int = 3, seed: int = 0) -> Rows:
                        "request": {"pipelines": ["motion"]}, "created_at": 1.0, "updated_at": 1.0}],
         "idempotency": [{"user_id": owner[0], "route": "POST /jobs", "key": "k", "body_sha256": "1" * 64, "status": 201,
                          "response": {"id": "x"}, "created_at": 3.0}],
+        "revoked_tokens": [{"id": "t1", "expires_at": 5.0}],
+        "about": [{"name": "instance", "value": "here"}],
         "workers": [{"id": "here:1", "host": "here", "pid": 1, "executor": "local", "info": {"devices": ["cpu"]},
                      "started_at": 1.0, "seen_at": 2.0}],
     }  # fmt: skip
@@ -102,13 +104,10 @@ def fill(database: Database, *, jobs: int, owners: int = 3, seed: int = 0) -> Ro
 
 def everything(database: Database) -> Rows:
     """All rows of all tables, as they are in the database now (with columns of later revisions)."""
+    there = MetaData()
     with database.read() as connection:
-        names = sorted(metadata.tables)
-        return {name: [dict(row) for row in connection.execute(_all(name)).mappings()] for name in names}
-
-
-def _all(name: str) -> Any:
-    known: Table = metadata.tables[name]
-    typed = [text("*")]
-    order = ", ".join(column.name for column in known.primary_key)
-    return select(*typed).select_from(text(name)).order_by(text(order))
+        there.reflect(connection, only=sorted(metadata.tables))
+        return {
+            name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
+            for name, table in sorted(there.tables.items())
+        }

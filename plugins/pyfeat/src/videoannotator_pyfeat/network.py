@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,21 @@ from numpy.typing import NDArray
 from videoannotator.discover.workers import TorchWorkers
 from videoannotator.errors import MissingDependencyError, ModelError
 
-__all__ = ["Network", "Readings"]
+__all__ = ["Network", "Readings", "threads_left_alone"]
 
+_THREADS = "OMP_NUM_THREADS"
 _AT_ONCE = 32  # faces that are cut out and computed together; on the processor each in a pass of its own
+
+
+@contextmanager
+def threads_left_alone() -> Iterator[None]:
+    """Importing ``feat`` sets OMP_NUM_THREADS=1, which every process that is started later would obey: put it back."""
+    before = os.environ.get(_THREADS)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_THREADS, None)
 
 
 @attrs.frozen(eq=False)
@@ -52,10 +67,12 @@ class Network:
                 f"{path} is no .safetensors file; weights in other formats may run code when they are loaded"
             )
         try:
-            import torch
-            from feat.multitask.inference import CHIP_SIZE, EXPAND_BBOX, MultitaskModel
-            from feat.utils.image_operations import extract_face_square_pad_torch
+            import torch  # before feat, whose OMP_NUM_THREADS it would obey
             from safetensors import SafetensorError
+
+            with threads_left_alone():
+                from feat.multitask.inference import CHIP_SIZE, EXPAND_BBOX, MultitaskModel
+                from feat.utils.image_operations import extract_face_square_pad_torch
         except ImportError as error:
             raise MissingDependencyError(
                 f"pyfeat needs {error.name or 'py-feat'}; run: pip install videoannotator-pyfeat"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -34,7 +36,9 @@ class Block:
         self._shared: SharedMemory | None = None
         self._path: Path | None = None
         if not _SHARED.is_dir() or shutil.disk_usage(_SHARED).free > self.size + _SPARE:
-            self._shared = SharedMemory(create=True, size=self.size)
+            # whose it is can be read from its name, which systems other than Linux want short
+            name = f"va-{os.getpid()}-{secrets.token_hex(8)}"
+            self._shared = SharedMemory(name, create=True, size=self.size)
             self._buffer: Any = self._shared.buf
         else:
             with tempfile.NamedTemporaryFile(prefix="videoannotator-", delete=False) as file:

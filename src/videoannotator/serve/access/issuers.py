@@ -2,8 +2,8 @@
 
 What is checked: the signature, by a key of the issuer's JWKS document that has the token's ``kid``; its algorithm,
 pinned in the settings; ``iss``, ``aud``, ``exp`` (all three must be there), ``nbf`` and ``iat`` when given. Keys are
-fetched with a time-out, kept for ten minutes, asked for again at most every 30 s because of an unknown ``kid``, and after
-a failure not before 10 s: a stranger's tokens cannot make this server hammer the issuer, or wait for it.
+fetched with a time-out, kept for ten minutes, asked for again at most every 30 s because of an unknown ``kid``, and
+after a failure not before 10 s: a stranger's tokens cannot make this server hammer the issuer, or wait for it.
 
 A user is ``iss`` and ``sub`` together, never a name or an address of mail, which people can choose.
 

@@ -18,15 +18,17 @@ import functools
 import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 import jwt
 
-from videoannotator.serve.access.jwt_reading import claims_of, wrong_token
+from videoannotator.serve.access.jwt_reading import claims_of, header_of, wrong_token
 from videoannotator.serve.access.principals import SCOPES, Scope
 from videoannotator.serve.access.signing import fingerprint, signing_key
+from videoannotator.serve.errors import UnauthorizedError
 
 __all__ = ["AUDIENCES", "ISSUER", "Kind", "Made", "Spoken", "Tokens"]
 
@@ -130,6 +132,13 @@ class Tokens:
             job_id=claims.get("job"),
             expires_at=float(claims["exp"]),
         )
+
+    def any_kind(self, token: str) -> Spoken | None:
+        """What a token of ours of any kind says; None for one that is not ours, or counts no more."""
+        for kind in AUDIENCES:
+            with suppress(UnauthorizedError):
+                return self.read(token, header_of(token), AUDIENCES[kind], kind)
+        return None
 
 
 _PLACES: dict[Kind, str] = {

@@ -5,7 +5,23 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from videoannotator import __version__
-from videoannotator.serve.api import problems
+from videoannotator.serve.api import (
+    batches,
+    events,
+    jobs,
+    keys,
+    middleware,
+    operators,
+    pipelines,
+    problems,
+    results,
+    session,
+    templates,
+    tokens,
+    uploads,
+    users,
+    videos,
+)
 from videoannotator.serve.service import Service
 
 __all__ = ["PREFIX", "create_app"]
@@ -15,7 +31,21 @@ PREFIX = "/api/v1"
 
 def create_app(service: Service) -> FastAPI:
     """The ASGI application of a service. Routers are included here, one line each."""
-    app = FastAPI(title="VideoAnnotator", version=__version__, redirect_slashes=False)
+    app = FastAPI(title="VideoAnnotator", version=__version__, redirect_slashes=False, docs_url=None, redoc_url=None)
     app.state.service = service
     problems.install(app)
+    operators.install(app, service, prefix=PREFIX)
+    middleware.install(app, service)
+    app.include_router(session.router, prefix=PREFIX)
+    app.include_router(users.router, prefix=PREFIX)
+    app.include_router(keys.router, prefix=PREFIX)
+    app.include_router(tokens.router, prefix=PREFIX)
+    app.include_router(videos.router, prefix=PREFIX)
+    app.include_router(uploads.router, prefix=PREFIX)
+    app.include_router(jobs.router, prefix=PREFIX)
+    app.include_router(results.router, prefix=PREFIX)
+    app.include_router(events.router, prefix=PREFIX)
+    app.include_router(pipelines.router, prefix=PREFIX)
+    app.include_router(templates.router, prefix=PREFIX)
+    app.include_router(batches.router, prefix=PREFIX)
     return app

@@ -19,11 +19,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from videoannotator.errors import ConfigError, MediaError, PluginError, VideoAnnotatorError
+from videoannotator.serve.access.requests import SECURITY_HEADERS
 from videoannotator.serve.errors import InvalidConfigError, MediaRefusedError, RefusedError
 
-__all__ = ["install", "problem"]
+__all__ = ["install", "problem", "refusal"]
 
 _log = logging.getLogger(__name__)
+
+_TITLES = {460: "Checksum Mismatch"}
+"""Of statuses that only tus knows."""
 
 _CODES = {400: "INVALID_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
@@ -41,7 +45,7 @@ def problem(
     """A problem document."""
     document: dict[str, Any] = {
         "type": f"urn:videoannotator:problem:{code.lower().replace('_', '-')}",
-        "title": HTTPStatus(status).phrase,
+        "title": _TITLES.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "instance": request.url.path,
@@ -60,20 +64,25 @@ def problem(
     return JSONResponse(document, status, headers=headers, media_type="application/problem+json")
 
 
+def refusal(request: Request, error: RefusedError) -> JSONResponse:
+    """The problem document of an error of ours; middleware answers with it, too."""
+    return problem(
+        request,
+        error.status,
+        error.stable_code,
+        str(error),
+        hint=error.hint,
+        errors=list(error.details),
+        headers=error.headers,
+    )
+
+
 def install(app: FastAPI) -> None:
     """Make every error of this application a problem document."""
 
     @app.exception_handler(RefusedError)
     async def refused(request: Request, error: RefusedError) -> JSONResponse:
-        return problem(
-            request,
-            error.status,
-            error.stable_code,
-            str(error),
-            hint=error.hint,
-            errors=list(error.details),
-            headers=error.headers,
-        )
+        return refusal(request, error)
 
     @app.exception_handler(VideoAnnotatorError)
     async def library(request: Request, error: VideoAnnotatorError) -> JSONResponse:
@@ -104,4 +113,7 @@ def install(app: FastAPI) -> None:
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         detail = "the server failed at this request; its log has the reason, under this request's id"
-        return problem(request, 500, "INTERNAL_ERROR", detail)
+        headers = dict(SECURITY_HEADERS)  # this answer is made outside of all our layers
+        if request_id := getattr(request.state, "request_id", None):
+            headers["X-Request-ID"] = request_id
+        return problem(request, 500, "INTERNAL_ERROR", detail, headers=headers)

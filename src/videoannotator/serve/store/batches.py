@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select
 from videoannotator.serve.errors import JobEndedError, NotFoundError
 from videoannotator.serve.store.database import Database, moment
 from videoannotator.serve.store.jobs import FINAL, JobStore
-from videoannotator.serve.store.paging import Cursor, newest_first
+from videoannotator.serve.store.paging import Cursor, is_id, newest_first
 from videoannotator.serve.store.schema import batches, jobs, videos
 
 __all__ = ["Batch", "BatchProgress", "BatchStore"]
@@ -78,7 +78,7 @@ class BatchStore:
         if owner is not None:
             wanted = wanted.where(batches.c.owner_id == owner)
         with self.database.read() as connection:
-            row = connection.execute(wanted).one_or_none()
+            row = connection.execute(wanted).one_or_none() if is_id(batch_id) else None
         if row is None:
             raise NotFoundError(
                 f"there is no batch {batch_id}", code="BATCH_NOT_FOUND", hint="GET /api/v1/batches lists yours"

@@ -85,6 +85,16 @@ class Database:
             yield connection
             connection.commit()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection for reading everything as it is at the first statement, however long that takes."""
+        if self.is_sqlite:
+            with self.read() as connection:
+                yield connection
+            return
+        with self.translated(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
     def serialise(self, connection: Connection, name: str) -> None:
         """Until the transaction ends, nobody else gets past this line with the same ``name``, on any machine.
 
@@ -92,6 +102,16 @@ class Database:
         """
         if not self.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
+    def size(self) -> int:
+        """Bytes of it on the disk."""
+        asked = (
+            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+            if self.is_sqlite
+            else "SELECT pg_database_size(current_database())"
+        )
+        with self.read() as connection:
+            return int(connection.exec_driver_sql(asked).scalar_one())
 
     def now(self) -> float:
         """Seconds since 1970 by the database's clock."""

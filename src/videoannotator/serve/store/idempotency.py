@@ -91,7 +91,7 @@ class IdempotencyStore:
     def _taken(self, connection: Connection, values: Mapping[str, Any]) -> bool:
         dialect = sqlite if self.database.is_sqlite else postgresql
         added = dialect.insert(idempotency).values(created_at=moment(), **values).on_conflict_do_nothing()
-        return connection.execute(added).rowcount == 1
+        return connection.execute(added.returning(idempotency.c.key)).first() is not None
 
 
 def digest_of_request(values: Mapping[str, Any]) -> str:

@@ -10,12 +10,13 @@ from contextlib import suppress
 from typing import Any
 
 import attrs
-from sqlalchemy import Connection, Row, bindparam, delete, exc, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, delete, exc, insert, or_, select, update
 
 from videoannotator.serve.access.principals import SCOPES, Scope
 from videoannotator.serve.access.secret_keys import digest_of, made_key
 from videoannotator.serve.errors import DatabaseUnavailable, NotFoundError, RequestError, StorageFullError
 from videoannotator.serve.store.database import Database, moment
+from videoannotator.serve.store.paging import Cursor, newest_first
 from videoannotator.serve.store.schema import api_keys, revoked_tokens, users
 from videoannotator.serve.store.users import User, checked_name
 
@@ -41,7 +42,7 @@ class Key:
     last_used_at: float | None
 
     @classmethod
-    def of(cls, row: Row[Any]) -> Key:
+    def of(cls, row: Row[*tuple[Any, ...]]) -> Key:
         """From a row of the table."""
         values = {field.name: row._mapping[getattr(api_keys.c, field.name)] for field in attrs.fields(cls)}
         return cls(**{**values, "scopes": tuple(values["scopes"])})
@@ -134,14 +135,11 @@ class KeyStore:
         except (StorageFullError, DatabaseUnavailable) as error:
             _log.warning("when key %s was used could not be written down: %s", known.key.id, error)
 
-    def page(self, user_id: str | None, *, after: str | None = None, limit: int = 200) -> list[Key]:
-        """Keys of a user (None: of everybody), newest first, behind the key ``after``."""
-        wanted = select(*_SHOWN).order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc()).limit(limit)
+    def page(self, user_id: str | None, *, after: Cursor | None = None, limit: int = 200) -> list[Key]:
+        """Keys of a user (None: of everybody), newest first, behind ``after``."""
+        wanted = newest_first(select(*_SHOWN), api_keys.c.created_at, api_keys.c.id, after=after, limit=limit)
         if user_id is not None:
             wanted = wanted.where(api_keys.c.user_id == user_id)
-        if after is not None:
-            place = select(api_keys.c.created_at, api_keys.c.id).where(api_keys.c.id == after)
-            wanted = wanted.where(tuple_(api_keys.c.created_at, api_keys.c.id) < place.scalar_subquery())
         with self.database.read() as connection:
             return [Key.of(row) for row in connection.execute(wanted).all()]
 

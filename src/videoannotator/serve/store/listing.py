@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
-from sqlalchemy import Row, Select, func, select, tuple_
+from sqlalchemy import Connection, Row, Select, func, select, tuple_
 from sqlalchemy.sql import literal
 
 from videoannotator.serve.errors import NotFoundError
 from videoannotator.serve.store.database import Database
 from videoannotator.serve.store.jobs import Job
-from videoannotator.serve.store.paging import Cursor, newest_first
+from videoannotator.serve.store.paging import Cursor, is_id, newest_first
 from videoannotator.serve.store.schema import job_events, job_results, jobs, videos
 
 __all__ = ["JobEvent", "JobListing", "JobResult", "JobView"]
@@ -79,11 +79,9 @@ class JobListing:
 
     def get(self, job_id: str, owner: str | None) -> JobView:
         """One job, with its place in the queue. Raises `NotFoundError`, also for somebody else's."""
-        wanted = _viewed().where(jobs.c.id == job_id)
-        if owner is not None:
-            wanted = wanted.where(jobs.c.owner_id == owner)
+        wanted = _where(_viewed(), owner, (), None, None).where(jobs.c.id == job_id)
         with self.database.read() as connection:
-            row = connection.execute(wanted).one_or_none()
+            row = connection.execute(wanted).one_or_none() if is_id(job_id) else None
         if row is None:
             raise NotFoundError(f"there is no job {job_id}", code="JOB_NOT_FOUND", hint="GET /api/v1/jobs lists yours")
         view = _view(row)
@@ -124,18 +122,20 @@ class JobListing:
         with self.database.read() as connection:
             return int(connection.execute(wanted).scalar_one())
 
-    def position(self, job: Job) -> int | None:
+    def position(self, job: Job, *, connection: Connection | None = None) -> int | None:
         """The place of a pending job in the queue: 1 is the next; None for others."""
         if job.state != "pending":
             return None
+        if connection is None:
+            with self.database.read() as connection:
+                return self.position(job, connection=connection)
         pending = select(func.count()).select_from(jobs).where(jobs.c.state == "pending")
         higher = pending.where(jobs.c.priority > job.priority)
         earlier = pending.where(
             jobs.c.priority == job.priority,
             tuple_(jobs.c.created_at, jobs.c.id) < tuple_(literal(job.created_at), literal(job.id)),
         )
-        with self.database.read() as connection:
-            return 1 + sum(int(connection.execute(part).scalar_one()) for part in (higher, earlier))
+        return 1 + sum(int(connection.execute(part).scalar_one()) for part in (higher, earlier))
 
     def result(self, job_id: str) -> JobResult | None:
         """Where the result of a job lies; None where there is none."""

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -14,7 +15,14 @@ from sqlalchemy.sql import literal
 
 from videoannotator.serve.errors import RequestError
 
-__all__ = ["Cursor", "Kept", "newest_first"]
+__all__ = ["Cursor", "Kept", "is_id", "newest_first"]
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_id(text: str) -> bool:
+    """True for what may be an id of ours; nothing else is looked for in the database."""
+    return _ID.fullmatch(text) is not None
 
 
 class Kept(Protocol):

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 __all__ = [
+    "about",
     "api_keys",
     "batches",
     "idempotency",
@@ -177,6 +178,7 @@ jobs = Table(
     Index(None, "created_at", "id"),
     Index(None, "state", "created_at", "id"),
     Index(None, "owner_id", "state", "created_at", "id"),
+    Index(None, "finished_at", "id"),
     Index("ix_jobs_next", "state", "priority", "created_at", "id"),
 )
 
@@ -242,4 +244,11 @@ workers = Table(
     Column("info", _Plain, nullable=False, comment="devices, version, pipelines it can run"),
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
+)
+
+about = Table(
+    "about",
+    metadata,
+    Column("name", String(50), primary_key=True, comment="instance: which data folder belongs to this database"),
+    Column("value", Text, nullable=False),
 )

@@ -11,7 +11,7 @@ from sqlalchemy import Row, delete, exc, insert, or_, select, update
 
 from videoannotator.serve.errors import ConflictError, ForbiddenError, NotFoundError
 from videoannotator.serve.store.database import Database, moment
-from videoannotator.serve.store.paging import Cursor, newest_first
+from videoannotator.serve.store.paging import Cursor, is_id, newest_first
 from videoannotator.serve.store.schema import templates
 
 __all__ = ["Template", "TemplateStore"]
@@ -68,7 +68,7 @@ class TemplateStore:
             wanted = select(*templates.c).where(templates.c.id == template_id)
             if not admin:
                 wanted = wanted.where(or_(templates.c.owner_id == user, templates.c.shared))
-            row = connection.execute(wanted).one_or_none()
+            row = connection.execute(wanted).one_or_none() if is_id(template_id) else None
         if row is None:
             raise _absent(template_id)
         return Template.of(row)

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from videoannotator.serve.errors import NotFoundError
 from videoannotator.serve.store.database import Database, moment
+from videoannotator.serve.store.paging import is_id
 from videoannotator.serve.store.schema import uploads
 
 __all__ = ["Upload", "UploadStore"]
@@ -51,8 +52,17 @@ class UploadStore:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def add(self, owner_id: str, name: str, length: int, metadata: Mapping[str, Any], *, seconds: float) -> Upload:
-        """Begin an upload that lives for so many seconds after its last byte."""
+    def add(
+        self,
+        owner_id: str,
+        name: str,
+        length: int,
+        metadata: Mapping[str, Any],
+        *,
+        seconds: float,
+        connection: Connection,
+    ) -> Upload:
+        """Begin an upload that lives for so many seconds after its last byte, in a transaction."""
         added = insert(uploads).values(
             id=str(uuid.uuid4()),
             owner_id=owner_id,
@@ -63,8 +73,7 @@ class UploadStore:
             created_at=moment(),
             expires_at=moment() + seconds,
         )
-        with self.database.write() as connection:
-            return Upload.of(connection.execute(added.returning(*uploads.c)).one())
+        return Upload.of(connection.execute(added.returning(*uploads.c)).one())
 
     def get(self, upload_id: str, owner: str | None) -> Upload:
         """Raises `NotFoundError`, also for somebody else's and for one that has expired."""
@@ -72,7 +81,7 @@ class UploadStore:
         if owner is not None:
             wanted = wanted.where(uploads.c.owner_id == owner)
         with self.database.read() as connection:
-            row = connection.execute(wanted).one_or_none()
+            row = connection.execute(wanted).one_or_none() if is_id(upload_id) else None
         if row is None:
             raise NotFoundError(
                 f"there is no upload {upload_id}, or it has expired",

@@ -11,11 +11,10 @@ from sqlalchemy import Connection, Row, exc, func, insert, select, update
 from videoannotator.serve.access.principals import ROLES, Role
 from videoannotator.serve.errors import ConflictError, NotFoundError, RequestError
 from videoannotator.serve.store.database import Database, moment
+from videoannotator.serve.store.paging import Cursor, newest_first
 from videoannotator.serve.store.schema import users
 
 __all__ = ["User", "UserStore", "checked_name"]
-
-PAGE = 200
 
 
 @attrs.frozen(kw_only=True)
@@ -66,9 +65,9 @@ class UserStore:
         """Raises `NotFoundError`."""
         return self._one(users.c.name == name, name)
 
-    def page(self, *, after: str = "", limit: int = PAGE) -> list[User]:
-        """Users in the order of their names, behind the name ``after``."""
-        wanted = select(*users.c).where(users.c.name > after).order_by(users.c.name).limit(limit)
+    def page(self, *, after: Cursor | None = None, limit: int = 200) -> list[User]:
+        """Users, newest first, behind ``after``."""
+        wanted = newest_first(select(*users.c), users.c.created_at, users.c.id, after=after, limit=limit)
         with self.database.read() as connection:
             return [User.of(row) for row in connection.execute(wanted)]
 

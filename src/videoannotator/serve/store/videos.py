@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, select
 
 from videoannotator.serve.errors import ConflictError, NotFoundError
 from videoannotator.serve.store.database import Database, moment
-from videoannotator.serve.store.paging import Cursor, newest_first
+from videoannotator.serve.store.paging import Cursor, is_id, newest_first
 from videoannotator.serve.store.schema import jobs, videos
 
 __all__ = ["NewVideo", "Video", "VideoStore"]
@@ -61,17 +61,21 @@ class VideoStore:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def add(self, new: NewVideo) -> Video:
-        """Keep a video. Raises `ConflictError` when its id is taken."""
+    def add(self, new: NewVideo, *, connection: Connection | None = None) -> Video:
+        """Keep a video, in the transaction of ``connection`` if given. Raises `ConflictError` if its id is taken."""
+        if connection is None:
+            with self.database.write() as connection:
+                return self.add(new, connection=connection)
+        if connection.execute(select(videos.c.id).where(videos.c.id == new.id)).first() is not None:
+            raise ConflictError(f"there is a video {new.id} already", hint="choose another id, or none")
         values = {**attrs.asdict(new, recurse=False), "media": dict(new.media)}
-        with self.database.write() as connection:
-            if connection.execute(select(videos.c.id).where(videos.c.id == new.id)).first() is not None:
-                raise ConflictError(f"there is a video {new.id} already", hint="choose another id, or none")
-            added = insert(videos).values(created_at=moment(), **values)
-            return Video.of(connection.execute(added.returning(*videos.c)).one())
+        added = insert(videos).values(created_at=moment(), **values)
+        return Video.of(connection.execute(added.returning(*videos.c)).one())
 
     def find(self, video_id: str, owner: str | None) -> Video | None:
         """The video; None when it is not there, or somebody else's."""
+        if not is_id(video_id):
+            return None
         wanted = select(*videos.c).where(videos.c.id == video_id)
         if owner is not None:
             wanted = wanted.where(videos.c.owner_id == owner)
@@ -113,15 +117,8 @@ class VideoStore:
 
     def remove(self, video_id: str, owner: str | None) -> Video:
         """Forget a video, not its file. Raises `NotFoundError`, `ConflictError` while jobs use it."""
+        video = self.get(video_id, owner)
         with self.database.write() as connection:
-            wanted = select(*videos.c).where(videos.c.id == video_id)
-            if owner is not None:
-                wanted = wanted.where(videos.c.owner_id == owner)
-            row = connection.execute(wanted).one_or_none()
-            if row is None:
-                raise NotFoundError(
-                    f"there is no video {video_id}", code="VIDEO_NOT_FOUND", hint="GET /api/v1/videos lists yours"
-                )
             used = connection.execute(
                 select(func.count()).select_from(jobs).where(jobs.c.video_id == video_id)
             ).scalar_one()
@@ -132,7 +129,7 @@ class VideoStore:
                     hint=f"delete them first: GET /api/v1/jobs?video_id={video_id} lists them",
                 )
             connection.execute(delete(videos).where(videos.c.id == video_id))
-            return Video.of(row)
+        return video
 
     def leftovers(self, *, older_than: float = 3600.0, only: str | None = None) -> list[Video]:
         """Videos that came with a job and have none any more. ``older_than``: seconds since they came."""
@@ -145,11 +142,3 @@ class VideoStore:
             wanted = wanted.where(videos.c.id == only)
         with self.database.read() as connection:
             return [Video.of(row) for row in connection.execute(wanted).all()]
-
-    def stored_bytes(self, owner: str, *, connection: Connection | None = None) -> int:
-        """Bytes of a user's uploaded videos."""
-        if connection is None:
-            with self.database.read() as connection:
-                return self.stored_bytes(owner, connection=connection)
-        wanted = select(func.coalesce(func.sum(videos.c.bytes), 0)).where(videos.c.owner_id == owner, videos.c.stored)
-        return int(connection.execute(wanted).scalar_one())

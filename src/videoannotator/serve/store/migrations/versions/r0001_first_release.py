@@ -16,6 +16,8 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Make them, parents first."""
+    _about()
+    _revoked_tokens()
     _users()
     _workers()
     _api_keys()
@@ -27,6 +29,27 @@ def upgrade() -> None:
     _uploads()
     _job_events()
     _job_results()
+
+
+def _about() -> None:
+    op.create_table(
+        "about",
+        sa.Column(
+            "name", sa.String(length=50), nullable=False, comment="instance: which data folder belongs to this database"
+        ),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_about")),
+    )
+
+
+def _revoked_tokens() -> None:
+    op.create_table(
+        "revoked_tokens",
+        sa.Column("id", sa.String(length=32), nullable=False, comment="`jti` of a token of ours that counts no more"),
+        sa.Column("expires_at", sa.Double(), nullable=False, comment="the row may go then: so has the token"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_revoked_tokens")),
+    )
+    op.create_index(op.f("ix_revoked_tokens_expires_at"), "revoked_tokens", ["expires_at"], unique=False)
 
 
 def _users() -> None:
@@ -144,6 +167,7 @@ def _videos() -> None:
             "media", _PLAIN, nullable=False, comment="what probing told: duration, width, height, streams, notices"
         ),
         sa.Column("duration", sa.Double(), nullable=False),
+        sa.Column("with_jobs", sa.Boolean(), nullable=False, comment="came with a job: goes with the last one"),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_videos_owner_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_videos")),
@@ -192,6 +216,7 @@ def _jobs() -> None:
     )
     op.create_index(op.f("ix_jobs_batch_id"), "jobs", ["batch_id"], unique=False)
     op.create_index(op.f("ix_jobs_created_at_id"), "jobs", ["created_at", "id"], unique=False)
+    op.create_index(op.f("ix_jobs_finished_at_id"), "jobs", ["finished_at", "id"], unique=False)
     op.create_index("ix_jobs_next", "jobs", ["state", "priority", "created_at", "id"], unique=False)
     op.create_index(op.f("ix_jobs_owner_id_created_at_id"), "jobs", ["owner_id", "created_at", "id"], unique=False)
     op.create_index(
@@ -228,7 +253,7 @@ def _job_events() -> None:
         sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
         sa.Column("job_id", _ID, nullable=False),
         sa.Column("owner_id", _ID, nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False, comment="update, log, complete"),
+        sa.Column("kind", sa.String(length=20), nullable=False, comment="update, progress, log, complete"),
         sa.Column("data", _PLAIN, nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_events_job_id"), ondelete="CASCADE"),
