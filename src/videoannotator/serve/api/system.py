@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from videoannotator import __version__
 from videoannotator.serve import migrating
 from videoannotator.serve.api.asking import Admin, Anybody, Serving
-from videoannotator.serve.api.models_access import utc
+from videoannotator.serve.api.models import moment_text
 from videoannotator.serve.api.models_system import (
     ConfigShown,
     DatabaseShown,
@@ -226,8 +226,8 @@ def workers(service: Serving, principal: Admin) -> WorkerList:
                 host=row.host,
                 pid=row.pid,
                 executor=row.executor,
-                started_at=utc(row.started_at),
-                seen_at=utc(row.seen_at),
+                started_at=moment_text(row.started_at),
+                seen_at=moment_text(row.seen_at),
                 age_seconds=round(row.age, 1),
                 there=row.age <= lease,
                 jobs=held.get(row.id, []),
