@@ -69,18 +69,20 @@ class RateLimits:
         return standing
 
     def _window(self, rule: limits.RateLimitItem, *who: str) -> tuple[float, int]:
-        """Seconds until one more request is allowed, and how many are allowed now."""
+        """Seconds until one more request is allowed, and how many are allowed now.
+
+        The rule of `limits`: what the window before had, weighted by the part of it that still lies within one length
+        of now, and what this window has, must be less than the amount.
+        """
         length = rule.get_expiry()
         before, before_ends, current, current_ends = self._storage.get_sliding_window(rule.key_for(*who), length)
-        left = current_ends % length if current else length
         used = before * before_ends / length + current
-        remaining = max(0, rule.amount - math.ceil(used))
-        room = rule.amount - 1 - current
-        if room >= 0 and before:  # enough of the window before has to fade
-            return max(0.0, before_ends - room * length / before), remaining
-        if room >= 0:
+        remaining = max(0, rule.amount - math.floor(used))
+        if remaining:
             return 0.0, remaining
-        return left + length * (1 - (rule.amount - 1) / current), remaining
+        if current < rule.amount:  # enough of the window before has to fade
+            return before_ends - (rule.amount - current) * length / before, remaining
+        return current_ends - length, remaining  # with the next window this one begins to fade
 
 
 def address_of(client: tuple[str, int] | list[object] | None) -> str:

@@ -9,7 +9,6 @@ import ipaddress
 import logging
 import socket
 import time
-from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,28 +17,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from videoannotator.serve.access.requests import REQUEST_ID, request_id_from
+from videoannotator.serve.access.requests import REQUEST_ID, SECURITY_HEADERS, request_id_from
 from videoannotator.serve.api.problems import problem
 
-__all__ = ["SECURITY_HEADERS", "Hosts", "Origins", "Outermost"]
+__all__ = ["Hosts", "Origins", "Outermost"]
 
 _log = logging.getLogger("videoannotator.serve.requests")
 
-SECURITY_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; "
-        "form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
 
 class Outermost:
-    """Gives a request its id, every answer the headers above (unless the answer brings its own), and the log a line.
+    """Gives a request its id, every answer `SECURITY_HEADERS` (unless the answer brings its own), and the log a line.
 
     The line names no query: it may hold a token. ``request.state.request_id`` and `REQUEST_ID` have the id.
     """

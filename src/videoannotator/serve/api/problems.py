@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from videoannotator.errors import ConfigError, MediaError, PluginError, VideoAnnotatorError
+from videoannotator.serve.access.requests import SECURITY_HEADERS
 from videoannotator.serve.errors import InvalidConfigError, MediaRefusedError, RefusedError
 
 __all__ = ["install", "problem", "refusal"]
@@ -112,4 +113,7 @@ def install(app: FastAPI) -> None:
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         detail = "the server failed at this request; its log has the reason, under this request's id"
-        return problem(request, 500, "INTERNAL_ERROR", detail)
+        headers = dict(SECURITY_HEADERS)  # this answer is made outside of all our layers
+        if request_id := getattr(request.state, "request_id", None):
+            headers["X-Request-ID"] = request_id
+        return problem(request, 500, "INTERNAL_ERROR", detail, headers=headers)
