@@ -60,7 +60,9 @@ class Limits:
 class Jobs:
     """How jobs are executed."""
 
-    concurrent: int = attrs.field(default=1, metadata={"help": "jobs executed at once by one server or worker; 0: none here"})
+    concurrent: int = attrs.field(
+        default=1, metadata={"help": "jobs executed at once by one server or worker; 0: none here"}
+    )
     attempts: int = attrs.field(default=3, metadata={"help": "how often a job is begun, at most"})
     lease: float = attrs.field(default=30.0, metadata={"help": "seconds without a sign of life until it is taken back"})
     heartbeat: float = attrs.field(default=5.0, metadata={"help": "seconds between two signs of life"})

@@ -19,7 +19,7 @@ from videoannotator.serve.store.listing import JobView
 from videoannotator.serve.store.videos import Video
 from videoannotator.serve.validating import Issue, Verdict, validated
 
-__all__ = ["Submission", "judged", "retried", "submitted"]
+__all__ = ["Submission", "batch_digest", "judged", "new_job", "require_priority", "retried", "submitted"]
 
 _TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -54,7 +54,7 @@ def judged(service: Service, asked: Submission, video: Video | None = None) -> V
 
 def submitted(service: Service, asked: Submission, video: Video, show: Show) -> Answer:
     """Submit a job. ``show``: how it is told. Raises what `Verdict.required` raises, `QuotaError`, `KeyReuseError`."""
-    _allowed(asked)
+    require_priority(asked)
     verdict = judged(service, asked, video)
     request = verdict.required()
     digest = digest_of_request(
@@ -115,6 +115,7 @@ def batch_digest(asked: Submission, videos: Sequence[Video], request: JobRequest
     )
 
 
-def _allowed(asked: Submission) -> None:
+def require_priority(asked: Submission) -> None:
+    """Raise `ForbiddenError` for a priority that is not this one's to give."""
     if asked.priority > 0 and not asked.principal.may("admin"):
         raise ForbiddenError("a priority above 0 is for admins", hint="leave it out, or give one below 0")

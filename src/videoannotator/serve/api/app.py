@@ -6,12 +6,17 @@ from fastapi import FastAPI
 
 from videoannotator import __version__
 from videoannotator.serve.api import (
+    batches,
+    events,
     jobs,
     keys,
     middleware,
     operators,
+    pipelines,
     problems,
+    results,
     session,
+    templates,
     tokens,
     uploads,
     users,
@@ -26,7 +31,7 @@ PREFIX = "/api/v1"
 
 def create_app(service: Service) -> FastAPI:
     """The ASGI application of a service. Routers are included here, one line each."""
-    app = FastAPI(title="VideoAnnotator", version=__version__, redirect_slashes=False)
+    app = FastAPI(title="VideoAnnotator", version=__version__, redirect_slashes=False, docs_url=None, redoc_url=None)
     app.state.service = service
     problems.install(app)
     operators.install(app, service, prefix=PREFIX)
@@ -38,4 +43,9 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(videos.router, prefix=PREFIX)
     app.include_router(uploads.router, prefix=PREFIX)
     app.include_router(jobs.router, prefix=PREFIX)
+    app.include_router(results.router, prefix=PREFIX)
+    app.include_router(events.router, prefix=PREFIX)
+    app.include_router(pipelines.router, prefix=PREFIX)
+    app.include_router(templates.router, prefix=PREFIX)
+    app.include_router(batches.router, prefix=PREFIX)
     return app
