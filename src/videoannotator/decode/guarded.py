@@ -8,6 +8,7 @@ import signal
 import struct
 import sys
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from videoannotator.decode.landlock import shut
@@ -28,13 +29,12 @@ def answer(question: Mapping[str, Any]) -> None:
     """Answer about each of the paths in ``question``, in order, on standard output. Never returns with an error."""
     guard = question["guard"]
     limit_this_process(**{name: guard[name] for name in ("memory", "file_size", "open_files")})
-    from videoannotator.data.convert import structure  # from here on things are loaded: within the limits
-    from videoannotator.decode import probing  # noqa: F401 - before other files are shut out
+    from videoannotator.decode import probing  # noqa: F401 - within the limits, and before other files are shut out
     from videoannotator.decode.limits import MediaLimits
 
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
-    limits = structure(MediaLimits, question["limits"])
+    limits = MediaLimits(**question["limits"])
     if guard["closed"]:
         shut([*question["places"], sys.prefix, sys.base_prefix], question["paths"])
     _send(output, {"ready": True})
@@ -79,18 +79,26 @@ def _plain(media: MediaInfo, decoded: dict[str, Any]) -> tuple[dict[str, Any], b
     import attrs
     import numpy as np
 
-    from videoannotator.data.convert import unstructure
-
     ticks = b""
     if media.video is not None:  # the times of a long film travel as they are, not as text
         ticks = media.video.clock.pts.tobytes()
         clock = attrs.evolve(media.video.clock, pts=np.zeros(0, np.int64))
         media = attrs.evolve(media, video=attrs.evolve(media.video, clock=clock))
-    return {"media": unstructure(media), **decoded}, ticks
+    return {"media": _unstructured(media), **decoded}, ticks
+
+
+def _unstructured(value: Any) -> dict[str, Any]:
+    """As `videoannotator.data.convert` does it, whose library takes longer to load than all others here together."""
+    import attrs
+    import numpy as np
+
+    def plain(_: Any, __: Any, inner: Any) -> Any:
+        return str(inner) if isinstance(inner, Fraction) else inner.tolist() if isinstance(inner, np.ndarray) else inner
+
+    return attrs.asdict(value, value_serializer=plain)
 
 
 def _decode(media: MediaInfo, seconds: float) -> dict[str, Any]:
-    from videoannotator.data.convert import unstructure
     from videoannotator.data.needs import Audio, Frames
     from videoannotator.data.time import TimeSpan
     from videoannotator.decode.passes import DecodePass
@@ -106,5 +114,5 @@ def _decode(media: MediaInfo, seconds: float) -> dict[str, Any]:
         return {
             "decoded": decoding.decoded,
             "heard": heard,
-            "failures": [unstructure(failure) for failure in decoding.failures],
+            "failures": [_unstructured(failure) for failure in decoding.failures],
         }

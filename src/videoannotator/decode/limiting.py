@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from math import ceil
 
 __all__ = ["limit_cpu_from_now", "limit_this_process"]
 
@@ -26,7 +27,7 @@ def limit_this_process(
     """Limit this process and all it starts, for good. None leaves a limit as it is; a limit is never raised.
 
     ``memory``: bytes of addresses; more is a `MemoryError`, or the NULL that C code must check. ``cpu_seconds``: of
-    processor time, of all threads, counted from the start of the process; more ends it by ``SIGXCPU``.
+    processor time, of all threads, counted from the start of the process, rounded up; more ends it by ``SIGXCPU``.
     ``file_size``: bytes up to which a file may be written; 0 means no file can be; more is an `OSError` (``EFBIG``).
     ``open_files``: how many may be open at a time. It never leaves a core dump.
 
@@ -38,7 +39,7 @@ def limit_this_process(
         return frozenset()
     wanted = {
         "memory": (resource.RLIMIT_AS, memory),
-        "cpu_seconds": (resource.RLIMIT_CPU, None if cpu_seconds is None else max(1, round(cpu_seconds + 0.5))),
+        "cpu_seconds": (resource.RLIMIT_CPU, None if cpu_seconds is None else ceil(cpu_seconds)),
         "file_size": (resource.RLIMIT_FSIZE, file_size),
         "open_files": (resource.RLIMIT_NOFILE, open_files),
     }
@@ -58,13 +59,16 @@ def limit_this_process(
 
 
 def limit_cpu_from_now(seconds: float) -> bool:
-    """Let this process use ``seconds`` of processor time from now on; it may be called again. True where that holds."""
+    """Let this process use ``seconds`` of processor time from now on, and up to two more; it may be called again.
+
+    Returns True where that holds.
+    """
     try:
         import resource
     except ImportError:  # Windows
         return False
     used = resource.getrusage(resource.RUSAGE_SELF)
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    soft = max(1, round(used.ru_utime + used.ru_stime + seconds + 0.5))
+    soft = ceil(used.ru_utime + used.ru_stime + seconds) + 1  # whole seconds; the next one may begin at once
     resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
     return True

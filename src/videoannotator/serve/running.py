@@ -20,15 +20,16 @@ import psutil
 import uvicorn
 
 from videoannotator.errors import ServerError, UsageError
-from videoannotator.serve import migrating
+from videoannotator.serve import instance, migrating
 from videoannotator.serve.access.first import first_admin
 from videoannotator.serve.api.app import create_app
+from videoannotator.serve.operating import logs, tracing
 from videoannotator.serve.pid_file import claimed
 from videoannotator.serve.service import Service
 from videoannotator.serve.settings import LOOPBACK, ServerSettings
-from videoannotator.serve.work.dispatcher import Dispatcher
+from videoannotator.serve.work.worker import Works, worker_of
 
-__all__ = ["Repeated", "prepared", "serve"]
+__all__ = ["Repeated", "make_data_dir", "prepared", "serve", "work"]
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ def prepared(settings: ServerSettings, *, key: bool = True) -> Iterator[tuple[Se
     service = Service.of(settings)
     try:
         migrating.upgrade(service.database)
+        instance.join(service.database, settings.data_dir)
         yield service, first_admin(service) if key and settings.access.required else None
     finally:
         service.close()
@@ -137,6 +139,7 @@ def serve(settings: ServerSettings, *, key: Callable[[str], None], ready: Callab
         raise UsageError("jobs.concurrent = 0 leaves the jobs to workers, and with SQLite there are none; set it to 1")
     make_data_dir(settings)
     with ExitStack() as stack:
+        stack.enter_context(_told(settings))
         made = stack.enter_context(listening(settings))
         address = address_of(made)
         stack.enter_context(claimed(settings.data_dir, address, shared=shared))
@@ -154,29 +157,29 @@ def serve(settings: ServerSettings, *, key: Callable[[str], None], ready: Callab
                 timeout_graceful_shutdown=GRACE,
             )
         )
-        work = _Work(service)
-        stack.enter_context(_ending(http, work))
-        work.start()
+        jobs = _Work(service)
+        stack.enter_context(_ending(jobs, http))
+        jobs.start()
         try:
             ready(address)
             http.run(sockets=[made])
         finally:
-            work.stop()
+            jobs.stop()
         if not http.started:
             raise ServerError("the server could not start; its log has the reason")
 
 
 class _Work:
-    """What goes on beside HTTP: the dispatcher, which begins again should it ever fail, and the clean-up."""
+    """What goes on beside HTTP: jobs, whose worker begins again should it ever fail, and the clean-up."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._dispatcher: Dispatcher | None = None
+        self._worker: Works | None = None
         self._lock = threading.Lock()
         self._stopping = False
-        self._threads = (
-            [Repeated("the dispatcher", self._dispatch, pause=0.0)] if service.settings.jobs.concurrent else []
-        )
+        self._threads: list[Repeated] = []
+        if service.settings.jobs.concurrent:
+            self._threads.append(Repeated("the worker", self._work, pause=0.0))
 
     def start(self) -> None:
         """Begin."""
@@ -189,21 +192,25 @@ class _Work:
             thread.stop()
         with self._lock:
             self._stopping = True
-            if self._dispatcher is not None:
-                self._dispatcher.stop()
+            if self._worker is not None:
+                self._worker.stop()
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it was stopped."""
         for thread in self._threads:
             thread.join()
 
-    def _dispatch(self) -> None:
+    def _work(self) -> None:
         with self._lock:
             if self._stopping:
                 return
-            self._dispatcher = Dispatcher.of(self._service)
-        self._dispatcher.run()
+            self._worker = worker_of(self._service)
+        self._worker.run()
 
 
 @contextmanager
-def _ending(http: uvicorn.Server, work: _Work) -> Iterator[None]:
+def _ending(work: _Work, http: uvicorn.Server | None = None) -> Iterator[None]:
     """While the block lasts: the first signal ends everything in order, the second one at once."""
     told = threading.Event()
 
@@ -211,7 +218,8 @@ def _ending(http: uvicorn.Server, work: _Work) -> Iterator[None]:
         if told.is_set():
             _end_now(128 + number)
         told.set()
-        http.should_exit = True
+        if http is not None:
+            http.should_exit = True
         threading.Thread(target=work.stop, name="ending", daemon=True).start()  # jobs stop while requests end
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -220,6 +228,33 @@ def _ending(http: uvicorn.Server, work: _Work) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def work(settings: ServerSettings) -> None:
+    """Do jobs until a signal ends it, and answer no requests. Raises the errors of the database."""
+    make_data_dir(settings)
+    with ExitStack() as stack:
+        stack.enter_context(_told(settings))
+        service = Service.of(settings)
+        stack.callback(service.close)
+        migrating.check(service.database)
+        instance.join(service.database, settings.data_dir)
+        working = _Work(service)
+        with _ending(working):
+            working.start()
+            _log.info("doing jobs of %r", service.database)
+            working.wait()
+
+
+@contextmanager
+def _told(settings: ServerSettings) -> Iterator[None]:
+    """Logs and traces as the settings want them."""
+    logs.install(settings.log_format, settings.log_level)
+    tracing.install(settings.otlp_endpoint)
+    try:
+        yield
+    finally:
+        tracing.shut_down()
 
 
 def _end_now(code: int) -> NoReturn:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -141,10 +142,12 @@ class Client:
             stored: dict[str, Any] = answer.json()
             return stored
 
-    def download(self, path: str, target: Path, *, params: Mapping[str, Any] | None = None) -> Path:
-        """Fetch a file. It has its name when it is whole."""
-        part = target.with_name(f"{target.name}.part")
-        given = {name: value for name, value in (params or {}).items() if value is not None}
+    def download(
+        self, path: str, folder: Path, *, name: str | None = None, params: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Fetch a file into ``folder``. ``name``: below it; None: as the server calls it. Whole, or not at all."""
+        given = {key: value for key, value in (params or {}).items() if value is not None}
+        part: Path | None = None
         try:
             with (
                 self._translated(),
@@ -153,15 +156,18 @@ class Client:
                 if answer.is_error:
                     answer.read()
                 self._check(answer)
+                target = folder / (name or _file_name(answer.headers.get("content-disposition", "")))
                 target.parent.mkdir(parents=True, exist_ok=True)
+                part = target.with_name(f"{target.name}.part")
                 with part.open("wb") as stream:
                     for piece in answer.iter_bytes():
                         stream.write(piece)
             part.replace(target)
         except OSError as error:
-            raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
+            raise UsageError(f"{error.filename or folder}: cannot be written: {error.strerror}") from error
         finally:
-            part.unlink(missing_ok=True)
+            if part is not None:
+                part.unlink(missing_ok=True)
         return target
 
     def events(self, job: str) -> Iterator[Event]:
@@ -198,7 +204,9 @@ class Client:
         import httpx2
 
         usual = self._http.timeout
-        return httpx2.Timeout(usual, read=max(PROBING, usual.read or 0.0))
+        return httpx2.Timeout(
+            connect=usual.connect, read=max(PROBING, usual.read or 0.0), write=usual.write, pool=usual.pool
+        )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -247,6 +255,14 @@ class Client:
 
 class Unanswered(ServerError):  # noqa: N818 - named for what happened
     """Nobody answered: what was asked for may or may not have been done."""
+
+
+def _file_name(disposition: str) -> str:
+    """The last part of the name that a header gives, whatever stands before it; ``download`` where it gives none."""
+    said = Message()
+    said["Content-Disposition"] = disposition
+    name = (said.get_filename() or "").replace("\\", "/").rpartition("/")[2]
+    return name if name not in ("", ".", "..") and name.isprintable() else "download"
 
 
 def _agent() -> str:

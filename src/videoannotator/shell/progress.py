@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from videoannotator.run.events import Progress
+if TYPE_CHECKING:
+    from videoannotator.run.events import Progress
 
-__all__ = ["drawing", "watching"]
+
+__all__ = ["drawing", "following", "watching"]
 
 
 @contextmanager
@@ -31,6 +33,13 @@ def drawing(name: str) -> Iterator[Callable[[float], None] | None]:
     """What to hand to ``draw.video(progress=...)``: a bar if standard error is a terminal, else None."""
     with _bar(name) as move:
         yield None if move is None else lambda fraction: move(fraction, "")
+
+
+@contextmanager
+def following(name: str) -> Iterator[Callable[[float, str], None]]:
+    """Moves a bar to a part (0..1) with a remark; where standard error is no terminal, does nothing."""
+    with _bar(name) as move:
+        yield move or (lambda fraction, remark: None)
 
 
 @contextmanager

@@ -197,7 +197,7 @@ def start_worker(where: Folder) -> int:
             "With SQLite the server executes jobs itself; --set jobs.concurrent=N lets it do several at once"
         )
     with needing_the_server():
-        from videoannotator.serve.work.worker import work
+        from videoannotator.serve.running import work
 
         work(settings)
     return Exit.WELL

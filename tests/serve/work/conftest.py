@@ -89,7 +89,7 @@ class Bench:
         )
         return self.jobs.submit(new).id
 
-    def wait(self, *ids: str, seconds: float = 30.0) -> list[Job]:
+    def wait(self, *ids: str, seconds: float = 120.0) -> list[Job]:
         until = time.monotonic() + seconds
         while True:
             jobs = [self.jobs.get(one) for one in ids]
@@ -98,7 +98,7 @@ class Bench:
             assert time.monotonic() < until, [(job.state, job.stage, job.error_message) for job in jobs]
             time.sleep(0.02)
 
-    def until(self, job_id: str, holds: Callable[[Job], bool], seconds: float = 20.0) -> Job:
+    def until(self, job_id: str, holds: Callable[[Job], bool], seconds: float = 60.0) -> Job:
         end = time.monotonic() + seconds
         while not holds(job := self.jobs.get(job_id)):
             assert time.monotonic() < end, job

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import attrs
 import psutil
 import pytest
 from sqlalchemy import update
@@ -186,7 +185,7 @@ def test_a_job_that_takes_too_much_memory_fails_and_the_others_do_not(bench: Any
     eats = bench.submit("misbehaves", config={"misbehaves": {"how": "eats", "megabytes": 900}})
     good = [bench.submit("counts", config={"counts": {"seconds": 0.01 * n}}) for n in range(3)]
     with bench.dispatching(concurrent=2, memory=600 << 20):
-        job, *others = bench.wait(eats, *good, seconds=60)
+        job, *others = bench.wait(eats, *good, seconds=180)
     assert (job.state, job.error_code, job.attempt) == ("failed", "OUT_OF_MEMORY", 2), job
     assert "0.63 GB are allowed" in job.error_message
     assert {(one.state, one.attempt) for one in others} == {("completed", 1)}

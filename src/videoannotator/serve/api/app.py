@@ -12,6 +12,7 @@ from videoannotator.serve.api import (
     keys,
     middleware,
     operators,
+    pages,
     pipelines,
     problems,
     results,
@@ -48,4 +49,5 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(pipelines.router, prefix=PREFIX)
     app.include_router(templates.router, prefix=PREFIX)
     app.include_router(batches.router, prefix=PREFIX)
+    app.include_router(pages.router)
     return app

@@ -22,8 +22,14 @@ __all__ = [
     "SystemHealth",
     "WorkerList",
     "WorkerShown",
+    "at",
     "now",
 ]
+
+
+def at(seconds: float) -> datetime:
+    """A moment of the database, to the second, UTC."""
+    return datetime.fromtimestamp(int(seconds), UTC)
 
 
 def now() -> datetime:

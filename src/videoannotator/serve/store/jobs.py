@@ -129,7 +129,7 @@ class JobStore:
         self, database: Database, *, on_pending: Callable[[Connection, str, int, float], None] | None = None
     ) -> None:
         self.database = database
-        self._on_pending = on_pending or (lambda connection, job, priority, delay: None)
+        self.on_pending = on_pending or (lambda connection, job, priority, delay: None)
 
     def submit(self, new: NewJob, *, connection: Connection | None = None) -> Job:
         """Add a job; inside the transaction of ``connection``, if given."""
@@ -147,7 +147,7 @@ class JobStore:
         )
         job = Job.of(connection.execute(added.returning(*jobs.c)).one())
         self.tell(connection, job, "update", {"status": "pending"})
-        self._on_pending(connection, job.id, job.priority, 0.0)
+        self.on_pending(connection, job.id, job.priority, 0.0)
         return job
 
     def claim(self, worker: str, lease: float, *, job_id: str | None = None) -> Claim | None:
@@ -295,7 +295,7 @@ class JobStore:
             self._close(connection, back)
         else:
             self.tell(connection, back, "update", {"status": "pending", "retry_in": delay, "reason": message})
-            self._on_pending(connection, back.id, back.priority, delay)
+            self.on_pending(connection, back.id, back.priority, delay)
         return back
 
     def request_cancel(self, job_id: str, *, connection: Connection | None = None) -> Job:

@@ -19,11 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from videoannotator.serve.work.executing import Stop, Worked, execute
-from videoannotator.serve.work.messages import Done, Message, Task, packed, unpacked
+from videoannotator.serve.work.messages import STOP, Done, Message, Task, packed, unpacked
 
-__all__ = ["STOP", "main"]
+__all__ = ["main"]
 
-STOP = b"stop\n"
 _LOOK = 0.5
 
 

@@ -20,8 +20,7 @@ from typing import IO
 import psutil
 
 from videoannotator.errors import DataError
-from videoannotator.serve.work.child import STOP
-from videoannotator.serve.work.messages import Done, Gone, Message, Task, packed, unpacked
+from videoannotator.serve.work.messages import STOP, Done, Gone, Message, Task, packed, unpacked
 
 __all__ = ["LocalExecutor"]
 

@@ -11,7 +11,10 @@ import attrs
 from videoannotator.data.convert import structure, unstructure
 from videoannotator.serve.request import JobRequest
 
-__all__ = ["Done", "Gone", "Message", "Noted", "Progressed", "Task", "packed", "unpacked"]
+__all__ = ["STOP", "Done", "Gone", "Message", "Noted", "Progressed", "Task", "packed", "unpacked"]
+
+STOP = b"stop\n"
+"""Said instead of a task: the one at hand is to end."""
 
 
 @attrs.frozen(kw_only=True)

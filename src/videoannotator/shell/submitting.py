@@ -1,0 +1,93 @@
+"""``videoannotator job submit``: videos to a server, and what is to be run on them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from videoannotator.errors import UsageError
+from videoannotator.shell.client import Client
+from videoannotator.shell.jobs import follow, line_of
+from videoannotator.shell.main import Exit
+from videoannotator.shell.places import Asked
+from videoannotator.shell.progress import drawing
+from videoannotator.shell.settings import comma_list, read_settings
+from videoannotator.shell.speaking import give, say
+
+__all__ = ["Wanted", "submit_videos"]
+
+
+@attrs.frozen
+class Wanted:
+    """What is to be run: the body of the request, without the video."""
+
+    plain: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        pipelines: Sequence[str],
+        config: Path | None,
+        assignments: Sequence[str],
+        formats: Sequence[str],
+        **options: Any,
+    ) -> Wanted:
+        """From what was typed. Whether it makes sense is for the server to say. Raises `UsageError`, `ConfigError`."""
+        plain = {
+            "pipelines": comma_list(pipelines) or None,
+            "config": read_settings(config, assignments) or None,
+            "formats": comma_list(formats) or None,
+            **options,
+        }
+        return cls({name: value for name, value in plain.items() if value is not None})
+
+
+def submit_videos(
+    videos: Sequence[str],
+    wanted: Wanted,
+    *,
+    batch: str | None,
+    uploaded: bool,
+    watch: bool,
+    as_json: bool,
+    where: Asked,
+) -> int:
+    """Send the videos, then ask for the jobs. Their ids go to standard output as soon as they are accepted."""
+    files = [] if uploaded else [_existing(video) for video in videos]
+    with where.client() as client:
+        ids = list(videos) if uploaded else [_sent(client, file) for file in files]
+        key = str(uuid.uuid4())
+        if len(ids) == 1 and batch is None:
+            jobs = [client.ask_surely("POST", "/jobs", body={"video_id": ids[0], **wanted.plain}, key=key)]
+        else:
+            body = {"video_ids": ids, **wanted.plain} | ({} if batch is None else {"name": batch})
+            made = client.ask_surely("POST", "/batches", body=body, key=key)
+            say(f"batch {made['id']}")
+            jobs = list(client.pages("/jobs", "jobs", batch_id=made["id"]))[::-1]
+        for job in jobs:
+            for warning in job.get("warnings") or []:
+                say(f"{warning['field']}: {warning['message']}")
+            give(json.dumps(job) if as_json else job["id"])
+            if not as_json:
+                say(line_of(job))
+        return follow(client, [job["id"] for job in jobs], as_json=as_json) if watch else Exit.WELL
+
+
+def _existing(video: str) -> Path:
+    file = Path(video)
+    if not file.exists():
+        raise UsageError(f"no such file: {video}; --uploaded takes ids of videos that are on the server")
+    if file.is_dir():
+        raise UsageError(f"{video} is a folder; name the files in it, for example {Path(video) / '*.mp4'}")
+    return file
+
+
+def _sent(client: Client, file: Path) -> str:
+    with drawing(f"{file.name}: sending") as moved:
+        video = client.upload(file, moved)
+    return str(video["id"])
