@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from videoannotator import __version__
 from videoannotator.serve.api import (
     batches,
+    describing,
     events,
     jobs,
     keys,
@@ -33,6 +34,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="VideoAnnotator", version=__version__, redirect_slashes=False, docs_url=None, redoc_url=None)
     app.state.service = service
     problems.install(app)
+    describing.install(app)
     middleware.install(app, service)
     app.include_router(session.router, prefix=PREFIX)
     app.include_router(users.router, prefix=PREFIX)
