@@ -15,7 +15,7 @@ __all__ = ["install"]
 _ABOUT = """Turns videos of people into typed, time-aligned annotations.
 
 Send a video (`POST /videos`), submit a job (`POST /jobs`), follow it (`GET /jobs/{id}/events`), take the result
-(`GET /jobs/{id}/results/{pipeline}`, `/artifacts`). Times are seconds on the video's clock, moments are ISO 8601 in UTC.
+(`GET /jobs/{id}/results/{pipeline}`, `/artifacts`). Times are seconds on the video's clock; moments are ISO 8601, UTC.
 Every error is a problem document (RFC 9457) with a stable `code`, a `hint` what to do next, and the `request_id`.
 """
 _REFERENCE = "#/components/schemas/{model}"

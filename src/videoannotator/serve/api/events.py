@@ -2,8 +2,8 @@
 
 Every event has a number. Who lost the connection sends the last one back (``Last-Event-ID``, which browsers do by
 themselves) and misses nothing; how far a job was is forgotten when it has ended. Events of one job come exactly once
-and in order. A stream of all jobs may, on PostgreSQL, repeat events of the last seconds after such a break: there, those
-of two jobs can appear out of order.
+and in order. A stream of all jobs may, on PostgreSQL, repeat events of the last seconds after such a break: there,
+those of two jobs can appear out of order.
 """
 
 from __future__ import annotations
