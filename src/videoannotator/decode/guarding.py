@@ -152,7 +152,7 @@ class _Child:
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._messages: queue.SimpleQueue[tuple[Any, bytes] | None] = queue.SimpleQueue()
         question = {
-            "places": [os.path.abspath(place) for place in sys.path],
+            "places": _places(),
             "paths": list(paths),
             "limits": unstructure(limits),
             "guard": unstructure(guard),
@@ -217,6 +217,7 @@ class _Child:
         self.over = True
         code = self.end()
         ending = _signal(-code) if code < 0 else f"exit status {code}"
+        told = f"{ending}: the system does that when memory is short" if ending == "SIGKILL" else ending
         if self._late:
             reason = "time" if otherwise == "crash" else "start"
         else:
@@ -225,7 +226,7 @@ class _Child:
             message = _MOST[reason].format(guard=self._guard)
         else:
             doing = "could not start" if reason == "start" else "crashed on it"
-            message = f"the process that was to read it {doing} ({ending})."
+            message = f"the process that was to read it {doing} ({told})."
         return Checked(path, error=MediaGuardError(message, path=path, reason=reason, details="\n".join(self._lines)))
 
     def end(self) -> int:
@@ -248,6 +249,12 @@ class _Child:
 
     def __exit__(self, *_: object) -> None:
         self.end()
+
+
+def _places() -> list[str]:
+    """Where modules are: not the folder one happens to be in (``""``), all of which the child could read."""
+    own = os.path.dirname(os.path.dirname(os.path.abspath(errors.__file__)))
+    return list(dict.fromkeys([*(os.path.abspath(place) for place in sys.path if place), own]))
 
 
 def _environment() -> dict[str, str]:

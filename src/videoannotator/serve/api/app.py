@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from videoannotator import __version__
 from videoannotator.serve.api import (
     batches,
+    describing,
     events,
     jobs,
     keys,
@@ -36,6 +37,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     problems.install(app)
     operators.install(app, service, prefix=PREFIX)
+    describing.install(app)
     middleware.install(app, service)
     app.include_router(session.router, prefix=PREFIX)
     app.include_router(users.router, prefix=PREFIX)
