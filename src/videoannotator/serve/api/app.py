@@ -7,11 +7,13 @@ from fastapi import FastAPI
 from videoannotator import __version__
 from videoannotator.serve.api import (
     batches,
+    describing,
     events,
     jobs,
     keys,
     middleware,
     operators,
+    pages,
     pipelines,
     problems,
     results,
@@ -35,6 +37,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     problems.install(app)
     operators.install(app, service, prefix=PREFIX)
+    describing.install(app)
     middleware.install(app, service)
     app.include_router(session.router, prefix=PREFIX)
     app.include_router(users.router, prefix=PREFIX)
@@ -48,4 +51,5 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(pipelines.router, prefix=PREFIX)
     app.include_router(templates.router, prefix=PREFIX)
     app.include_router(batches.router, prefix=PREFIX)
+    app.include_router(pages.router)
     return app
