@@ -20,6 +20,7 @@ from typing import IO
 import psutil
 
 from videoannotator.errors import DataError
+from videoannotator.serve.operating import logs
 from videoannotator.serve.work.messages import STOP, Done, Gone, Message, Task, packed, unpacked
 
 __all__ = ["LocalExecutor"]
@@ -39,6 +40,7 @@ class _Process:
         self._messages: deque[Message] = deque()
         self._lines: deque[str] = deque(maxlen=_LINES)
         self.served = 0
+        self.known: dict[str, object] = {}
         self.idle_since = time.monotonic()
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path)}
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of ours
@@ -126,7 +128,8 @@ class _Process:
             for line in output:
                 text = line.decode(errors="replace").rstrip()[:_WIDTH]
                 self._lines.append(text)
-                _log.info("process %d: %s", self.pid, text)
+                with logs.about(**self.known):
+                    _log.info("process %d: %s", self.pid, text)
 
     def _said(self) -> str:
         lines = [line for line in self._lines if line and not line.startswith("Extension modules")]
@@ -147,6 +150,7 @@ class _LocalExecution:
             told = {"pid": process.pid, "created": process.created, "host": socket.gethostname()}
             self._note.write_text(json.dumps(told), encoding="utf-8")
         process.served += 1
+        process.known = {"job_id": task.job, "attempt": task.attempt}
         process.send(packed(task))
 
     @property
