@@ -67,6 +67,8 @@ TABLE: dict[tuple[str, str], Need] = {
     ("GET", f"{_V1}/debug/mock-events"): Need("KNOWN"),
     # people, keys, tokens
     ("GET", f"{_V1}/users/me"): Need("KNOWN"),
+    ("PATCH", f"{_V1}/users/me"): Need("KNOWN"),
+    ("DELETE", f"{_V1}/users/me"): Need("KNOWN"),
     ("GET", f"{_V1}/users"): Need("ADMIN"),
     ("POST", f"{_V1}/users"): Need("ADMIN"),
     ("GET", f"{_V1}/users/{{user_id}}"): Need("ADMIN", "user"),
