@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from videoannotator.errors import UsageError
 from videoannotator.shell.main import Exit
@@ -100,7 +101,7 @@ class Remote:
 
     def change_user(self, user_id: str, change: Row) -> Row:
         """Another role, or put aside."""
-        return _row(self.client.ask("PATCH", f"/users/{user_id}", body=change))
+        return _row(self.client.ask("PATCH", f"/users/{quote(user_id, safe='')}", body=change))
 
     def keys(self, user_id: str | None) -> list[Row]:
         """Of a user, or of the one who asks; of all, for an admin."""
@@ -114,7 +115,7 @@ class Remote:
 
     def revoke_key(self, key_id: str) -> Row:
         """End it."""
-        return _row(self.client.ask("DELETE", f"/keys/{key_id}"))
+        return _row(self.client.ask("DELETE", f"/keys/{quote(key_id, safe='')}"))
 
     def make_token(self, user_id: str | None, scopes: list[str] | None, minutes: float | None) -> Row:
         """For the one who asks."""

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from videoannotator.errors import ServerError, UsageError
 from videoannotator.shell.client import Client
+from videoannotator.shell.jobs import job_path
 from videoannotator.shell.main import Exit
 from videoannotator.shell.places import Asked
 from videoannotator.shell.speaking import give, say
@@ -30,7 +31,7 @@ def download_results(
     if sum([pipeline is not None, file is not None, as_zip]) > 1:
         raise UsageError("choose one of --pipeline, --file and --zip")
     with where.client() as client:
-        base = f"/jobs/{quote(job_id, safe='')}"
+        base = job_path(job_id)
         if as_zip:
             give(client.download(f"{base}/artifacts", out))
         elif pipeline is not None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from videoannotator.errors import UsageError
 from videoannotator.shell.client import Client
 from videoannotator.shell.main import Exit
 from videoannotator.shell.places import Asked
 from videoannotator.shell.progress import following
 from videoannotator.shell.speaking import give, say
 
-__all__ = ["change_jobs", "follow", "line_of", "list_jobs", "show_results", "show_status", "watch_jobs"]
+__all__ = ["change_jobs", "follow", "job_path", "line_of", "list_jobs", "show_results", "show_status", "watch_jobs"]
 
 Row = dict[str, Any]
 
@@ -22,7 +24,7 @@ def show_status(ids: Sequence[str], *, as_json: bool, where: Asked) -> int:
     worst = Exit.WELL
     with where.client() as client:
         for job_id in ids:
-            job = client.ask("GET", f"/jobs/{job_id}")
+            job = client.ask("GET", job_path(job_id))
             give(json.dumps(job) if as_json else line_of(job))
             if job["state"] in ("failed", "partial"):
                 worst = Exit.FAILED
@@ -65,14 +67,14 @@ def follow(client: Client, ids: Sequence[str], *, as_json: bool) -> int:
     """Say what happens until all have ended; a job that ended while another was watched is told of in its turn."""
     worst = Exit.WELL
     for job_id in ids:
-        job = client.ask("GET", f"/jobs/{job_id}")
+        job = client.ask("GET", job_path(job_id))
         with following(f"{job['video_filename']}") as move:
             for kind, data in client.events(job_id):
                 if as_json:
                     give(json.dumps({"job_id": job_id, "event": kind, **data}))
                 else:
                     _tell(kind, data, move)
-        job = client.ask("GET", f"/jobs/{job_id}")
+        job = client.ask("GET", job_path(job_id))
         if not as_json:
             give(line_of(job))
             if job["error_message"]:
@@ -96,8 +98,8 @@ def _tell(kind: str, data: Row, move: Callable[[float, str], None]) -> None:
 def show_results(job_id: str, *, as_json: bool, where: Asked) -> int:
     """What came out of a job."""
     with where.client() as client:
-        results = client.ask("GET", f"/jobs/{job_id}/results")
-        files = client.ask("GET", f"/jobs/{job_id}/artifacts/list")["artifacts"] if results["files"] else []
+        results = client.ask("GET", job_path(job_id, "results"))
+        files = client.ask("GET", job_path(job_id, "artifacts/list"))["artifacts"] if results["files"] else []
     if as_json:
         give(json.dumps({**results, "files": files}, indent=2))
         return Exit.WELL
@@ -121,12 +123,21 @@ def change_jobs(ids: Sequence[str], what: str, *, where: Asked) -> int:
     with where.client() as client:
         for job_id in ids:
             if what == "delete":
-                client.ask("DELETE", f"/jobs/{job_id}")
+                client.ask("DELETE", job_path(job_id))
                 say(f"{job_id}: deleted")
                 continue
-            job = client.ask("POST", f"/jobs/{job_id}/{what}")
+            job = client.ask("POST", job_path(job_id, what))
             if what == "retry":
                 give(job["id"])
             else:
                 say(f"{job_id}: {'will be cancelled within seconds' if job['state'] == 'running' else job['state']}")
     return Exit.WELL
+
+
+def job_path(job_id: str, rest: str = "") -> str:
+    """The address of a job, or of something of it. Raises `UsageError` for what cannot be the id of one."""
+    try:
+        whole = uuid.UUID(job_id)
+    except ValueError as error:
+        raise UsageError(f"{job_id!r} is not the id of a job; they are listed by: videoannotator job list") from error
+    return f"/jobs/{whole}{'/' if rest else ''}{rest}"

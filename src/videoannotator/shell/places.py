@@ -83,10 +83,10 @@ class Folder:
         return found | {key: value for key, value in named.items() if value is not None}
 
     def configuration(self, **more: Any) -> Configuration:
-        """All layers put together. ``more``: further settings of ``server`` as typed."""
+        """All layers put together. ``more``: further settings of ``server`` as typed; None was not."""
         from videoannotator.serve.configuring import Configuration
 
-        flags = self.flags() | {f"server.{key}": value for key, value in more.items()}
+        flags = self.flags() | {f"server.{key}": value for key, value in more.items() if value is not None}
         return Configuration.load(config=self.config, flags=flags)
 
     def settings(self, **more: Any) -> ServerSettings:
