@@ -176,8 +176,8 @@ class WorkerShown(BaseModel):
     host: str
     pid: int
     executor: str
-    started_at: str
-    seen_at: str
+    started_at: str = Field(examples=["2026-11-28T09:30:00Z"])
+    seen_at: str = Field(examples=["2026-11-28T09:45:00Z"])
     age_seconds: float
     there: bool
     jobs: list[str] = Field(description="Ids of the jobs it has.")
