@@ -65,6 +65,10 @@ def test_a_stream_tells_what_happens_as_it_happens(caller: Any, service: Service
     time.sleep(0.5)  # only what happens from now on
     submit(caller, video_of(service, caller, clip))
     claim = work(service)
+    until = time.monotonic() + 10
+    while "event: job.log" not in found:  # how far it was is forgotten when it has ended
+        assert time.monotonic() < until
+        time.sleep(0.02)
     service.jobs.finish(claim, Ended(state="completed"))
     reading.join(20)
     told = [line.partition(": ")[2] for line in found if line.startswith("event")]

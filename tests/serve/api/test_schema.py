@@ -21,9 +21,9 @@ from schemathesis.specs.openapi.checks import (
 from tests.serve.conftest import Acting, add_user
 
 from videoannotator.serve.api.app import create_app
+from videoannotator.serve.migrating import upgrade
 from videoannotator.serve.service import Service
 from videoannotator.serve.settings import Access, Jobs, Limits, ServerSettings
-from videoannotator.serve.store.schema import metadata
 
 ROUNDS = int(os.environ.get("VIDEOANNOTATOR_TEST_ROUNDS", "4"))
 """Examples for each operation."""
@@ -57,7 +57,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     )
     (folder / "root").mkdir()
     service = Service.of(settings)
-    metadata.create_all(service.database.engine)
+    upgrade(service.database)
     app = create_app(service)
     yield schemathesis.openapi.from_asgi("/openapi.json", Acting(app, add_user(service, "admin")))
     service.close()
@@ -72,7 +72,8 @@ def test_the_api_holds_its_description(described: Any) -> None:
     for found in described.get_all_operations():
         operation = found.ok()
         # streams that stay open by design have tests of their own
-        if operation.path.endswith("/events/stream") or _ONLY not in operation.label:
+        # nobody works here, so signs of life say 503, and mean it
+        if operation.path.endswith(("/events/stream", "/readyz", "/health")) or _ONLY not in operation.label:
             continue
         try:
             _fuzzed(operation)
@@ -104,5 +105,5 @@ def test_every_operation_is_described(described: Any) -> None:
             assert operation.get("description") or operation.get("summary"), where
             assert any(status.startswith("2") for status in operation["responses"]), where
             for status, response in operation["responses"].items():
-                if int(status) >= 400:
+                if int(status) >= 400 and status != "503":  # signs of life say what is wrong in a shape of their own
                     assert list(response["content"]) == ["application/problem+json"], where

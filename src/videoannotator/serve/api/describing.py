@@ -58,7 +58,8 @@ def _problems(operation: dict[str, Any]) -> None:
     problem = {"schema": {"$ref": _REFERENCE.format(model="Problem")}}
     responses = operation.get("responses", {})
     for status, response in responses.items():
-        if status.isdigit() and int(status) >= 400:
+        own = "content" in response and "HTTPValidationError" not in str(response["content"])
+        if status.isdigit() and int(status) >= 400 and not own:
             response["content"] = {"application/problem+json": problem}
     for status, description in _EVERYWHERE.items():
         responses.setdefault(status, {"description": description, "content": {"application/problem+json": problem}})

@@ -91,6 +91,7 @@ def list_uploads(service: Serving, principal: Writer) -> UploadList:
 @router.post(
     "/uploads",
     status_code=201,
+    response_class=Response,
     responses={201: {"description": "begun; `Location` says where to go on"}, **problems_for(409, 412, 415, 460, 507)},
     openapi_extra=_BODY,
 )
@@ -135,6 +136,7 @@ def _begin(service: Service, principal: Principal, length: int, metadata: dict[s
 
 @router.head(
     "/uploads/{upload_id}",
+    response_class=Response,
     responses={200: {"description": "`Upload-Offset` says where to go on"}, **problems_for(404, 412)},
 )
 def upload_offset(service: Serving, principal: Writer, upload_id: str, tus_resumable: _Tus = None) -> Response:
