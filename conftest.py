@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import attrs
 import pytest
+from hypothesis import HealthCheck, settings
 
 from videoannotator.data.media import MediaInfo
 from videoannotator.data.table import Table
@@ -19,6 +20,30 @@ from videoannotator.discover.specs import PipelineSpec
 _DEFAULT = Path(__file__).parent.parent / "shared" / "assets"
 
 
+# how long an example takes says something of the machine and of its other work; where nothing is said of how many,
+# so many are tried, or as many as a night has time for
+settings.register_profile(
+    "house",
+    deadline=None,
+    max_examples=int(os.environ.get("VIDEOANNOTATOR_TEST_EXAMPLES", "40")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("house")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Of a parallel run, one process takes all tests of a plugin, or of a file: what these share is made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed as strictly
+        def _split_scope(self, nodeid: str) -> str:
+            parts = nodeid.partition("::")[0].split("/")
+            return "/".join(parts[:2] if parts[0] == "plugins" else parts)
+
+    return Together(config, log)
+
+
 @pytest.fixture(scope="session")
 def assets() -> Path:
     """The folder of real test material; the test is skipped, saying so, where it is not there."""
@@ -26,6 +51,12 @@ def assets() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test material at {folder}; set VIDEOANNOTATOR_TEST_ASSETS to where it is")
     return folder
+
+
+@pytest.fixture(scope="session")
+def rounds() -> int:
+    """How many times over to try what is tried at many places or moments; more than one where there is time."""
+    return int(os.environ.get("VIDEOANNOTATOR_TEST_ROUNDS", "1"))
 
 
 @pytest.fixture(autouse=True)

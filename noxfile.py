@@ -12,6 +12,10 @@ nox.options.sessions = ["lint", "types", "tests"]
 nox.options.error_on_missing_interpreters = True
 
 CONSTRAINTS = ("-c", "constraints.txt")
+PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--no-loadscope-reorder")
+"""Tests in parallel, in the order in which they are collected: see ``conftest.py``."""
+PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Threads of one process that have nothing to do leave the processors to the others."""
 
 
 @nox.session
@@ -33,9 +37,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything installed, every test."""
+    """Everything installed, every test, on up to four processors at once; ``-- tests/run`` for some of them."""
     session.install("-r", "requirements/all.txt", *CONSTRAINTS)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs, env=PATIENT)
 
 
 @nox.session
@@ -43,7 +47,7 @@ def coverage(session: nox.Session) -> None:
     """How much of the code the tests reach. Tracing makes them half as fast again, so CI goes without."""
     session.install("-r", "requirements/all.txt", *CONSTRAINTS)
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *PARALLEL, *session.posargs, env=PATIENT)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 

@@ -40,6 +40,11 @@ def _doing(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr(guarding, "_CHILD", guarding._CHILD.replace("answer(question)\n", inside))
 
 
+def _has_landlock() -> bool:
+    code = "from videoannotator.decode.landlock import shut; print(sorted(shut([], [])))"
+    return "files" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
 def _children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
@@ -108,13 +113,12 @@ def test_a_beginning_is_decoded(tmp_path: Path) -> None:
     ("code", "reason", "says"),
     [
         ("os.kill(os.getpid(), signal.SIGSEGV)", "crash", "SIGSEGV"),
-        ("os.abort()", "crash", "SIGABRT"),
         ("os._exit(3)", "crash", "exit status 3"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "crash", "SIGKILL"),
-        ("bytearray(1 << 34)", "memory", "not enough memory"),
+        ("bytearray(1 << 34)", "memory", "more memory than is allowed"),
         ("raise ValueError('odd')", "crash", "ValueError: odd"),
-        ("time.sleep(60)", "time", "no answer within 1 s"),
-        ("os.kill(os.getpid(), signal.SIGSTOP)", "time", "no answer within 1 s"),
+        ("time.sleep(60)", "time", "no answer within 4 s"),
+        ("os.kill(os.getpid(), signal.SIGSTOP)", "time", "no answer within 4 s"),
         ("[os.write(number, b'nonsense' * 99) for number in range(3, 9)]", "crash", "crashed on it"),
     ],
 )
@@ -126,13 +130,45 @@ def test_each_end_of_the_child_has_a_reason(
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(good.read_bytes())
     before, began = _children(), time.monotonic()
-    first, second, third = check_guarded([good, bad, good], guard=Guard(wall_seconds=1 if reason == "time" else 30))
+    first, second, third = check_guarded([good, bad, good], guard=Guard(wall_seconds=4 if reason == "time" else 30))
     assert first.media == third.media == probe(good)
     assert isinstance(second.error, MediaGuardError)
     assert second.error.reason == reason
     assert says in str(second.error)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert _children() == before
+
+
+@posix
+def test_what_the_child_has_started_is_ended_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were it taken over, it could leave somebody behind; also when it ends in good order itself."""
+    started = "import subprocess; p = subprocess.Popen(['/bin/sleep', '300']); raise RuntimeError(f'pid {p.pid}.')"
+    _doing(monkeypatch, started)
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"bad")
+    with pytest.raises(MediaGuardError, match=r"pid \d+\.") as caught:
+        probe_guarded(bad, guard=Guard(closed=False))
+    pid = int(str(caught.value).rsplit("pid ", 1)[1].split(".")[0])
+    until = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("plain", ["7", '{"error": "NoSuchError"}', '{"error": "nearest"}', '{"media": 1}', "[" * 5000])
+def test_an_answer_that_makes_no_sense_is_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain: str) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"bad")
+    child = (
+        "import os, struct, sys\n"
+        "sys.stdin.buffer.read()\n"
+        f"for text in ('true', {plain!r}):\n"
+        "    os.write(1, struct.pack('>II', len(text), 0) + text.encode())\n"
+    )
+    monkeypatch.setattr(guarding, "_CHILD", child)
+    with pytest.raises(MediaGuardError) as caught:
+        probe_guarded(bad)
+    assert caught.value.reason == "crash"
 
 
 @posix
@@ -241,3 +277,22 @@ def test_an_odd_name_is_only_a_name(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system takes no such names")
     assert probe_guarded(odd).path == str(odd)
+
+
+@linux
+def test_the_child_does_not_need_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``""`` at the head of the search path, as in notebooks, must not open the folder one is in to the child."""
+    secret = tmp_path / "secret"
+    secret.write_text("swordfish")
+    film = tmp_path / "films" / "bad.mp4"
+    film.parent.mkdir()
+    write_clip(film, frames=3)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    _doing(monkeypatch, f"raise RuntimeError(open({str(secret)!r}).read())")
+    with pytest.raises(MediaGuardError) as caught:
+        probe_guarded("films/bad.mp4")
+    if not _has_landlock():
+        pytest.skip("this kernel has no Landlock")
+    assert "swordfish" not in str(caught.value)
+    assert caught.value.path == str(film)

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import pytest
 
 from videoannotator.data.needs import Frames
-from videoannotator.decode.opening import open_media
+from videoannotator.decode.opening import FORMATS, open_media
 from videoannotator.decode.passes import DecodePass
 from videoannotator.decode.probing import probe
 from videoannotator.errors import MediaLimitError, RefusedMediaError, UnreadableMediaError
@@ -182,3 +183,16 @@ def test_a_pass_refuses_too(tmp_path: Path) -> None:
     Path(info.path).unlink()
     with pytest.raises(UnreadableMediaError, match="no such file"):
         DecodePass(info)
+
+
+def test_no_format_that_is_opened_opens_files_by_itself() -> None:
+    """FFmpeg marks demuxers that open what they please (AVFMT_NOFILE: lists of pictures, devices, addresses)."""
+    known = {}
+    for name in FORMATS:
+        with contextlib.suppress(ValueError):  # not in every build of FFmpeg
+            known[name] = av.ContainerFormat(name, "r")
+    assert len(known) > 40
+    assert [name for name, form in known.items() if form.no_file] == []
+    assert av.ContainerFormat("image2", "r").no_file
+    lists = {"concat", "hls", "dash", "sdp", "rtsp", "image2", "ffmetadata", "vobsub", "imf", "lavfi", "applehttp"}
+    assert lists & set(FORMATS) == set()

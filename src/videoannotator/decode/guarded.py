@@ -23,6 +23,7 @@ __all__ = ["answer"]
 _HEAD = struct.Struct(">II")
 _GRACE = 5
 _ENOMEM = 12
+_MEMORY = "reading it asks for more memory than is allowed; either it is very large, or a size in it is damaged."
 
 
 def answer(question: Mapping[str, Any]) -> None:
@@ -60,11 +61,11 @@ def _look(path: str, limits: MediaLimits, decode_seconds: float) -> tuple[dict[s
         decoded = _decode(media, decode_seconds)
     except MediaError as error:
         if getattr(error.__cause__, "errno", None) == _ENOMEM:
-            return _failed("MediaGuardError", "there was not enough memory to read it.", reason="memory"), b""
+            return _failed("MediaGuardError", _MEMORY, reason="memory"), b""
         more = {name: getattr(error, name) for name in ("limit", "value", "allowed", "reason") if hasattr(error, name)}
         return _failed(type(error).__name__, str(error).removeprefix(f"{error.path}: "), **more), b""
     except MemoryError:
-        return _failed("MediaGuardError", "there was not enough memory to read it.", reason="memory"), b""
+        return _failed("MediaGuardError", _MEMORY, reason="memory"), b""
     except Exception as error:  # noqa: BLE001 - the border of this process: told to the one that asked
         message = f"reading it failed in a way that is not known: {type(error).__name__}: {error}"
         return _failed("MediaGuardError", message, reason="crash"), b""

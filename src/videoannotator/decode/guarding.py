@@ -21,6 +21,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -69,6 +70,8 @@ class Guard:
     ``wall_seconds``: for each file, then the child is killed. ``file_size``: bytes that it may write to a file (0: it
     writes none). ``open_files``: at a time. ``closed``: it may open the files it was asked about and nothing else,
     where the system can keep it from that (Linux from 5.13 on; elsewhere this does nothing).
+
+    Raises `DataError` for a number that is not more than 0 (``file_size`` may be 0).
     """
 
     memory: int = 2 << 30
@@ -77,6 +80,11 @@ class Guard:
     file_size: int = 0
     open_files: int = 64
     closed: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in attrs.asdict(self).items():
+            if name != "closed" and not (value > 0 or (name == "file_size" and value == 0)):
+                raise DataError(f"Guard.{name} is a number more than 0, got {value!r}")
 
 
 @attrs.frozen
@@ -152,7 +160,7 @@ class _Child:
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._messages: queue.SimpleQueue[tuple[Any, bytes] | None] = queue.SimpleQueue()
         question = {
-            "places": [os.path.abspath(place) for place in sys.path],
+            "places": _places(),
             "paths": list(paths),
             "limits": unstructure(limits),
             "guard": unstructure(guard),
@@ -199,13 +207,15 @@ class _Child:
         return None
 
     def _listen(self, pipe: IO[bytes]) -> None:
-        with pipe, suppress(ValueError):  # it says nothing that can be read: as if it had hung up
-            while len(head := pipe.read(_HEAD.size)) == _HEAD.size:
-                sizes = _HEAD.unpack(head)
-                if sum(sizes) > _LARGEST:
-                    break
-                self._messages.put((json.loads(pipe.read(sizes[0])), pipe.read(sizes[1])))
-        self._messages.put(None)
+        try:
+            with pipe, suppress(ValueError, RecursionError):  # what makes no sense is as if it had hung up
+                while len(head := pipe.read(_HEAD.size)) == _HEAD.size:
+                    sizes = _HEAD.unpack(head)
+                    if sum(sizes) > _LARGEST:
+                        break
+                    self._messages.put((json.loads(pipe.read(sizes[0])), pipe.read(sizes[1])))
+        finally:
+            self._messages.put(None)
 
     def _read_lines(self, pipe: IO[bytes]) -> None:
         with pipe:
@@ -217,6 +227,7 @@ class _Child:
         self.over = True
         code = self.end()
         ending = _signal(-code) if code < 0 else f"exit status {code}"
+        told = f"{ending}: the system does that when memory is short" if ending == "SIGKILL" else ending
         if self._late:
             reason = "time" if otherwise == "crash" else "start"
         else:
@@ -225,29 +236,41 @@ class _Child:
             message = _MOST[reason].format(guard=self._guard)
         else:
             doing = "could not start" if reason == "start" else "crashed on it"
-            message = f"the process that was to read it {doing} ({ending})."
+            message = f"the process that was to read it {doing} ({told})."
         return Checked(path, error=MediaGuardError(message, path=path, reason=reason, details="\n".join(self._lines)))
 
     def end(self) -> int:
-        """End it, and all it has started. Returns its exit status, negative for a signal."""
-        if not self._late:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_LEAVE)
-        if self._process.poll() is None:
-            self._process.kill()
-        if sys.platform != "win32":
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        """End it, and all it has started. Returns its exit status, negative for a signal. More than once is once."""
+        if self._process.returncode is None:
+            until = time.monotonic() + (0.0 if self._late else _LEAVE)
+            while not self._has_exited() and time.monotonic() < until:
+                time.sleep(0.005)
+            if sys.platform == "win32":
+                self._process.kill()
+            else:
+                with suppress(ProcessLookupError, PermissionError):  # its number is ours until `wait` has taken it away
+                    os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
         for reader in self._readers:
             reader.join(_LEAVE)
         return code
+
+    def _has_exited(self) -> bool:
+        if sys.platform == "win32":
+            return self._process.poll() is not None
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.end()
+
+
+def _places() -> list[str]:
+    """Where modules are: not the folder one happens to be in (``""``), all of which the child could read."""
+    own = os.path.dirname(os.path.dirname(os.path.abspath(errors.__file__)))
+    return list(dict.fromkeys([*(os.path.abspath(place) for place in sys.path if place), own]))
 
 
 def _environment() -> dict[str, str]:
@@ -271,7 +294,7 @@ def _checked(path: str, plain: Mapping[str, Any], ticks: bytes) -> Checked:
             media = attrs.evolve(media, video=attrs.evolve(media.video, clock=clock))
         failures = structure(tuple[Failure, ...], plain["failures"])
         return Checked(path, media, None, int(plain["decoded"]), float(plain["heard"]), failures)
-    except (DataError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, DataError, KeyError, TypeError, ValueError) as error:
         message = f"the process that was to read it gave an answer that makes no sense: {error}"
         return Checked(path, error=MediaGuardError(message, path=path, reason="crash"))
 

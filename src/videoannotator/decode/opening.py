@@ -39,6 +39,7 @@ FORMATS = (
     *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "mpegtsraw", "mpeg", "flv", "asf"),
     *("ogg", "wav", "w64", "mp3", "aac", "flac", "aiff", "au", "caf", "amr", "ac3", "dv", "mxf", "gif", "apng", "webp"),
     *("mjpeg", "h264", "hevc", "m4v", "mpegvideo", "ivf", "nut", "webp_pipe", "jpegxl_pipe", "ppm_pipe", "pgm_pipe"),
+    *("yuv4mpegpipe", "wv", "dss"),
     *_PICTURES,
 )
 """FFmpeg's names of the formats that are opened. None of them makes FFmpeg open a second file."""

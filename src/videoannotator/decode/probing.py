@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from fractions import Fraction
 from os import PathLike
 from typing import Any
@@ -145,10 +146,12 @@ def probe(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS, limits: Me
         read = _Read(sound_base=Fraction(sound.time_base or 1) if sound is not None else Fraction(1))
         codec = picture.codec_context.name if picture is not None else ""
         number = picture.index if picture is not None else -1
+        most = limits.frames or sys.maxsize
         for packet in packets(container, *wanted):
             if packet.stream.index == number:
                 read.add_picture(packet, codec)
-                limits.check("frames", len(read.pts), path=path)
+                if len(read.pts) > most:
+                    limits.check("frames", len(read.pts), path=path)
             else:
                 read.add_sound(packet)
         info = _media_info(path, container, picture if read.pts else None, sound, read)

@@ -148,7 +148,7 @@ def _rows(
 ) -> Iterator[list[dict[str, Any]]]:
     for start in range(0, len(table), _CHUNK):
         part = table[start : start + _CHUNK]
-        boxes = boxes_of(part)[0].tolist()
+        boxes, points = boxes_of(part)[0].tolist(), _keypoints(part)
         rows = []
         for index, row in enumerate(part):
             box = boxes[index]
@@ -156,7 +156,7 @@ def _rows(
                 "id": int(kept[start + index]) + 1,
                 "image_id": image_name(stem, row.frame),
                 "category_id": categories[row.label],
-                **_keypoints(row.keypoints),
+                **points[index],
                 "bbox": box,
                 "area": box[2] * box[3],
                 "iscrowd": 0,
@@ -170,17 +170,21 @@ def _rows(
         yield rows
 
 
-def _keypoints(points: NDArray[np.float32] | None) -> dict[str, Any]:
-    """COCO's seventeen points; zeros for any others, and for none."""
-    if points is None or len(points) != len(BODY):
-        return {"keypoints": [0] * (3 * len(BODY)), "num_keypoints": 0}
-    short = short_floats(points).tolist()
-    flat = [number for x, y, score in short for number in (x, y, 2 if score >= _SURE else 1 if score > 0 else 0)]
-    return {
-        "keypoints": flat,
-        "num_keypoints": sum(score > 0 for _, _, score in short),
-        "keypoint_scores": [score for _, _, score in short],
-    }
+def _keypoints(table: Table[Any]) -> list[dict[str, Any]]:
+    """Of each row COCO's seventeen points; zeros for any others, and for none."""
+    said: list[dict[str, Any]] = [{"keypoints": [0] * (3 * len(BODY)), "num_keypoints": 0} for _ in range(len(table))]
+    every = {n: row for n, row in enumerate(table.column("keypoints")) if row is not None and len(row) == len(BODY)}
+    if not every:
+        return said
+    short = short_floats(np.stack(list(every.values()))).tolist()  # one conversion for all
+    for index, points in zip(every, short, strict=True):
+        seen = [(x, y, 2 if score >= _SURE else 1 if score > 0 else 0) for x, y, score in points]
+        said[index] = {
+            "keypoints": [number for point in seen for number in point],
+            "num_keypoints": sum(v > 0 for _, _, v in seen),
+            "keypoint_scores": [score for _, _, score in points],
+        }
+    return said
 
 
 def _categories(numbers: dict[str, int]) -> list[dict[str, Any]]:

@@ -52,6 +52,8 @@ _CLIPS: dict[str, dict[str, Any]] = {
     "voice.aiff": {"frames": 0, "sound": tone(0.5, 48000), "sound_codec": "pcm_s16be"},
     "voice.au": {"frames": 0, "sound": tone(0.5, 48000), "sound_codec": "pcm_s16be"},
     "voice.caf": {"frames": 0, "sound": tone(0.5, 48000)},
+    "raw.y4m": {"codec": "wrapped_avframe"},
+    "voice.wv": {"frames": 0, "sound": tone(0.5, 48000), "sound_codec": "wavpack"},
     "voice.ac3": {"frames": 0, "sound": tone(0.5, 48000), "sound_codec": "ac3"},
 }
 

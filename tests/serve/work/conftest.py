@@ -82,12 +82,14 @@ class Bench:
             connection.execute(insert(videos).values(**row, **more))
         return cls(settings, database, jobs or JobStore(database), owner, video)
 
-    def submit(self, *pipelines: str, max_attempts: int = 3, priority: int = 0, **request: Any) -> str:
+    def new(self, *pipelines: str, max_attempts: int = 3, priority: int = 0, **request: Any) -> NewJob:
         request = {"pipelines": list(pipelines), "formats": [], **request}
-        new = NewJob(
+        return NewJob(
             owner_id=self.owner, video_id=self.video, request=request, max_attempts=max_attempts, priority=priority
         )
-        return self.jobs.submit(new).id
+
+    def submit(self, *pipelines: str, **more: Any) -> str:
+        return self.jobs.submit(self.new(*pipelines, **more)).id
 
     def wait(self, *ids: str, seconds: float = 120.0) -> list[Job]:
         until = time.monotonic() + seconds

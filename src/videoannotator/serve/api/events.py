@@ -1,8 +1,9 @@
 """Routes: what happens to jobs, as it happens (server-sent events), and afterwards.
 
 Every event has a number. Who lost the connection sends the last one back (``Last-Event-ID``, which browsers do by
-themselves) and misses nothing. Events of one job come exactly once and in order. A stream of all jobs may, on
-PostgreSQL, repeat events of the last seconds after such a break: there, those of two jobs can appear out of order.
+themselves) and misses nothing; how far a job was is forgotten when it has ended. Events of one job come exactly once
+and in order. A stream of all jobs may, on PostgreSQL, repeat events of the last seconds after such a break: there,
+those of two jobs can appear out of order.
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ class Follower:
             if now - event.created_at < _SETTLED:
                 break
             self._mark = event.id
-            self._seen.discard(event.id)
+        if len(found) == limit:  # more in ten seconds than are read at once: going on is better than standing still
+            self._mark = found[-1].id
+        self._seen = {number for number in self._seen if number > self._mark}
         return fresh
 
 
@@ -172,7 +175,7 @@ def job_history(
             EventShown(
                 id=event.id,
                 job_id=event.job_id,
-                event=f"job.{event.kind}",
+                event=_name(event),
                 data=event.data,
                 created_at=moment_text(event.created_at) or "",
             )
@@ -211,4 +214,9 @@ async def _followed(
 
 def _told(event: JobEvent) -> ServerSentEvent:
     data = {"job_id": event.job_id, "timestamp": moment_text(event.created_at), **event.data}
-    return ServerSentEvent(id=str(event.id), event=f"job.{event.kind}", data=data)
+    return ServerSentEvent(id=str(event.id), event=_name(event), data=data)
+
+
+def _name(event: JobEvent) -> str:
+    """How the event is called: clients know update, log and complete; how far a job is is an update."""
+    return "job.update" if event.kind == "progress" else f"job.{event.kind}"

@@ -16,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from videoannotator.errors import ConfigError, MediaError, PluginError, VideoAnnotatorError
@@ -61,7 +62,28 @@ def problem(
             "timestamp": datetime.now(UTC).isoformat(),
         },
     }
-    return JSONResponse(document, status, headers=headers, media_type="application/problem+json")
+    return JSONResponse(_shown(document), status, headers=headers, media_type="application/problem+json")
+
+
+def _allowed(app: FastAPI, path: str) -> list[str]:
+    """Every method that an address takes. Starlette tells those of the first route with it only."""
+    found = set()
+    for route in iter_route_contexts(app.routes):
+        pattern = getattr(route, "path_regex", None)
+        if pattern is not None and pattern.match(path):
+            found |= set(route.methods or ())
+    return sorted(found)
+
+
+def _shown(value: Any) -> Any:
+    """Plain values without halves of characters, which a client may send and no answer can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_shown(key): _shown(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_shown(inner) for inner in value]
+    return value
 
 
 def refusal(request: Request, error: RefusedError) -> JSONResponse:
@@ -98,7 +120,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, f"HTTP_{error.status_code}")
-        return problem(request, error.status_code, code, str(error.detail), headers=error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(app, request.url.path))
+        return problem(request, error.status_code, code, str(error.detail), headers=headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

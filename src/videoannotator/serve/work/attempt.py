@@ -153,7 +153,7 @@ class Attempt:
         if limit is None or self._short is not None or now - self._looked < _MEMORY:
             return
         self._looked = now
-        taken = self.execution.memory()
+        taken = self.execution.memory(limit)
         if taken is not None and taken > limit:
             self._short = (
                 f"the job took {taken / 1e9:.2f} GB of memory; {limit / 1e9:.2f} GB are allowed: "

@@ -20,6 +20,7 @@ from typing import IO
 import psutil
 
 from videoannotator.errors import DataError
+from videoannotator.run.memory import memory_of_tree
 from videoannotator.serve.operating import logs
 from videoannotator.serve.work.messages import STOP, Done, Gone, Message, Task, packed, unpacked
 
@@ -89,15 +90,9 @@ class _Process:
             with suppress(psutil.Error):
                 process.kill()  # psutil makes sure that it is still the same one
 
-    def memory(self) -> int:
-        """Bytes that it and all it has started have in memory."""
-        total = 0
-        with suppress(psutil.Error):
-            root = psutil.Process(self.pid)
-            for process in (root, *root.children(recursive=True)):
-                with suppress(psutil.Error):
-                    total += process.memory_info().rss
-        return total
+    def memory(self, above: int) -> int:
+        """Bytes that it and all it has started have in memory: exact where they are more than ``above``."""
+        return memory_of_tree(self.pid, above)
 
     def end(self) -> None:
         """Let it go: it ends by itself when its input does; soon, or else it is made to."""
@@ -186,9 +181,9 @@ class _LocalExecution:
         if self._over is not None:
             self._process.kill()
 
-    def memory(self) -> int | None:
+    def memory(self, above: int) -> int | None:
         """See `Execution`."""
-        return self._process.memory() if self._over is not None else None
+        return self._process.memory(above) if self._over is not None else None
 
 
 class LocalExecutor:

@@ -1,0 +1,76 @@
+"""The description of the API (OpenAPI): what the routes cannot say by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from videoannotator.serve.api.models import Problem
+from videoannotator.serve.api.models_jobs import JobAsked
+
+__all__ = ["install"]
+
+_ABOUT = """Turns videos of people into typed, time-aligned annotations.
+
+Send a video (`POST /videos`), submit a job (`POST /jobs`), follow it (`GET /jobs/{id}/events`), take the result
+(`GET /jobs/{id}/results/{pipeline}`, `/artifacts`). Times are seconds on the video's clock; moments are ISO 8601, UTC.
+Every error is a problem document (RFC 9457) with a stable `code`, a `hint` what to do next, and the `request_id`.
+"""
+_REFERENCE = "#/components/schemas/{model}"
+
+
+def install(app: FastAPI) -> None:
+    """Let ``app.openapi()`` give the whole description."""
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _described(app)
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]  # the way FastAPI documents
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for model in (Problem, JobAsked):
+        schema = model.model_json_schema(ref_template=_REFERENCE)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    schemas.pop("HTTPValidationError", None)  # FastAPI's own shape of 422, which we never send
+    schemas.pop("ValidationError", None)
+    components["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "an API key (`va_...`) or a token"},
+        "session": {"type": "apiKey", "in": "cookie", "name": "videoannotator_session"},
+    }
+    document["security"] = [{"key": []}, {"session": []}]
+    for path in document["paths"].values():
+        for operation in path.values():
+            _problems(operation)
+    return document
+
+
+def _problems(operation: dict[str, Any]) -> None:
+    """Every refusal is a problem document, those of FastAPI included."""
+    problem = {"schema": {"$ref": _REFERENCE.format(model="Problem")}}
+    responses = operation.get("responses", {})
+    for status, response in responses.items():
+        if status.isdigit() and int(status) >= 400:
+            response["content"] = {"application/problem+json": problem}
+    for status, description in _EVERYWHERE.items():
+        responses.setdefault(status, {"description": description, "content": {"application/problem+json": problem}})
+
+
+_EVERYWHERE = {
+    "400": "the request cannot be understood",
+    "401": "no key or token, or one that is wrong",
+    "403": "the role or the scopes do not allow it",
+    "413": "too large",
+    "422": "values that do not fit",
+    "429": "too many requests; Retry-After says when to come back",
+    "500": "the server failed; its log has the reason under the request id",
+    "503": "the database does not answer; try again",
+}

@@ -1,0 +1,101 @@
+// For admins: who may come in, with which keys, how much room is left, who is at work.
+
+import { all, ask, get, post, remove } from "./api.mjs";
+import { bytes, fill, h, lasting, moment, say, sure } from "./dom.mjs";
+
+const ROLES = {
+  researcher: "runs jobs on videos of their own",
+  analyst: "reads everybody's results, changes nothing",
+  guest: "looks around, sees no media",
+  admin: "everything, of everybody",
+};
+
+/** The view. */
+export async function adminView(main, parts, me, signal) {
+  const users = h("section", { class: "card", "aria-labelledby": "h-users" });
+  const keys = h("section", { class: "card", "aria-labelledby": "h-keys" });
+  const machine = h("section", { class: "card", "aria-labelledby": "h-machine" });
+  fill(main, h("h1", {}, "Admin"), users, keys, machine);
+  const again = async () => {
+    const everybody = await all("users", "users");
+    drawUsers(users, everybody, me, again);
+    drawKeys(keys, await all("keys", "keys"), everybody, again);
+  };
+  await again();
+  const [health, storage, workers] = await Promise.all(["system/health", "system/storage", "system/workers"].map((path) => get(path, { signal }).catch((error) => ({ problem: error.told }))));
+  drawMachine(machine, health, storage, workers);
+}
+
+function acting(work, done, again) {
+  return async (event) => {
+    event?.preventDefault();
+    try {
+      await work();
+      if (done) say(done);
+      await again();
+    } catch (error) {
+      say(error.told || error.message, true);
+    }
+  };
+}
+
+function drawUsers(place, users, me, again) {
+  const change = (user, what) => ask("PATCH", `users/${user.id}`, { json: what });
+  const name = h("input", { id: "new-user", required: true, maxlength: 100 });
+  const role = h("select", { id: "new-role" }, Object.entries(ROLES).map(([key, words]) => h("option", { value: key }, `${key}: ${words}`)));
+  fill(place, h("h2", { id: "h-users" }, "Users"),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "h-users" }, h("table", {},
+      h("thead", {}, h("tr", {}, ["Name", "Role", "Since", "State"].map((text) => h("th", { scope: "col" }, text)))),
+      h("tbody", {}, users.map((user) => {
+        const pick = h("select", { "aria-label": `Role of ${user.name}`, onchange: (event) => acting(() => change(user, { role: pick.value }), `${user.name} is ${pick.value} now`, again)(event) },
+          Object.keys(ROLES).map((key) => h("option", { value: key }, key)));
+        pick.value = user.role;
+        return h("tr", {}, h("th", { scope: "row" }, user.name), h("td", {}, pick), h("td", {}, moment(user.created_at)),
+          h("td", {}, user.active ? "active " : "put aside ", user.id === me.user.id ? null
+            : h("button", { type: "button", "aria-label": `${user.active ? "Put aside" : "Let in again"}: ${user.name}`, onclick: acting(() => change(user, { active: !user.active }), "Changed", again) }, user.active ? "Put aside" : "Let in again")));
+      })))),
+    h("form", { class: "line", onsubmit: acting(() => post("users", { name: name.value, role: role.value }), "Added: now make a key for them", again) },
+      h("label", { for: "new-user" }, "Name "), name, h("label", { for: "new-role" }, "Role "), role, h("button", {}, "Add")));
+}
+
+function drawKeys(place, keys, users, again) {
+  const nameOf = Object.fromEntries(users.map((user) => [user.id, user.name]));
+  const name = h("input", { id: "new-key", required: true, maxlength: 100 });
+  const whose = h("select", { id: "key-owner" }, users.filter((user) => user.active).map((user) => h("option", { value: user.id }, user.name)));
+  const shown = h("div", { "aria-live": "polite" });
+  fill(place, h("h2", { id: "h-keys" }, "Keys"),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "h-keys" }, h("table", {},
+      h("thead", {}, h("tr", {}, ["Key", "Name", "Whose", "Scopes", "Used last", "Until", ""].map((text) => h("th", { scope: "col" }, text || h("span", { class: "unseen" }, "Actions"))))),
+      h("tbody", {}, keys.map((key) => h("tr", {}, h("th", { scope: "row" }, `va_${key.id}_…`), h("td", {}, key.name), h("td", {}, nameOf[key.user_id] || ""),
+        h("td", {}, key.scopes.join(", ")), h("td", {}, key.last_used_at ? moment(key.last_used_at) : "never"),
+        h("td", {}, key.revoked_at ? "revoked" : key.expires_at ? moment(key.expires_at) : "for good"),
+        h("td", {}, key.revoked_at ? null : h("button", { type: "button", "aria-label": `Revoke ${key.name}`, onclick: async (event) => {
+          if (await sure(`Revoke the key ${key.name}? Whoever uses it is shut out at once.`, "Revoke it")) await acting(() => remove(`keys/${key.id}`), "Revoked", again)(event);
+        } }, "Revoke"))))))),
+    h("form", { class: "line", onsubmit: async (event) => {
+      event.preventDefault();
+      try {
+        const made = await post("keys", { name: name.value, user_id: whose.value });
+        await again();
+        const place = document.getElementById("made-key");
+        fill(place, h("p", {}, "The new key, shown this once: "), h("code", {}, made.key));
+      } catch (error) {
+        say(error.told || error.message, true);
+      }
+    } }, h("label", { for: "new-key" }, "Name "), name, h("label", { for: "key-owner" }, "For "), whose, h("button", {}, "Make a key")),
+    shown);
+  shown.id = "made-key";
+}
+
+function drawMachine(place, health, storage, workers) {
+  const lines = [
+    ["Version", health.videoannotator_version],
+    ["Running for", health.uptime_seconds === undefined ? undefined : lasting(health.uptime_seconds)],
+    ["State", health.status],
+  ];
+  fill(place, h("h2", { id: "h-machine" }, "This server"),
+    [health, storage, workers].map((one) => (one.problem ? h("p", { class: "problem" }, one.problem) : null)),
+    h("dl", {}, lines.filter(([, text]) => text !== undefined).map(([name, text]) => [h("dt", {}, name), h("dd", {}, String(text))]),
+      Object.entries(storage).filter(([, value]) => typeof value === "number").map(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, /bytes|free|total|used/.test(name) ? bytes(value) : String(value))])),
+    workers.workers?.length ? [h("h3", {}, "Who is at work"), h("ul", {}, workers.workers.map((one) => h("li", {}, `${one.host}, process ${one.pid} (${one.executor})`)))] : null);
+}
