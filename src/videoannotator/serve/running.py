@@ -23,6 +23,7 @@ from videoannotator.errors import ServerError, UsageError
 from videoannotator.serve import instance, migrating
 from videoannotator.serve.access.first import first_admin
 from videoannotator.serve.api.app import create_app
+from videoannotator.serve.cleaning import clean
 from videoannotator.serve.operating import logs, tracing
 from videoannotator.serve.pid_file import claimed
 from videoannotator.serve.service import Service
@@ -180,6 +181,8 @@ class _Work:
         self._threads: list[Repeated] = []
         if service.settings.jobs.concurrent:
             self._threads.append(Repeated("the worker", self._work, pause=0.0))
+        every = service.settings.retention.every
+        self._threads.append(Repeated("the clean-up", lambda: clean(service), pause=every))
 
     def start(self) -> None:
         """Begin."""

@@ -82,16 +82,17 @@ def _where(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMa
     trace = current_trace()
     if trace is not None:
         event.setdefault("trace_id", trace)
+    event.pop("color_message", None)  # uvicorn's, for terminals
     return event
 
 
 _CHAIN: list[Any] = [
     structlog.contextvars.merge_contextvars,
-    _where,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     structlog.stdlib.ExtraAdder(),
+    _where,
 ]
 
 
