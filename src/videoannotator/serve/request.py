@@ -26,6 +26,7 @@ class JobRequest:
     the server's. ``start``, ``end``: seconds, or ``spans`` instead: pairs of them. ``formats``: written beside the
     native result, which is always kept. ``isolate``: pipelines that run in processes of their own.
     ``output_directory``: a folder inside one of the server's roots, for the result; None for the data folder.
+    ``db_location``: an SQLite file inside one of them, which gets the rows of the result as well.
     ``template``: name of the preset that this came from, for the record.
     """
 
@@ -39,6 +40,7 @@ class JobRequest:
     formats: tuple[str, ...] = DEFAULT_FORMATS
     isolate: tuple[str, ...] = ()
     output_directory: str | None = None
+    db_location: str | None = None
     template: str | None = None
 
     def __attrs_post_init__(self) -> None:

@@ -281,6 +281,11 @@ class _Look:
                 inside_roots(self.settings, request.output_directory, what="output_directory")
             except RefusedError as error:
                 self.refuse("output_directory", str(error), error.stable_code, error.hint)
+        if request.db_location is not None:
+            try:
+                inside_roots(self.settings, request.db_location, what="db_location")
+            except RefusedError as error:
+                self.refuse("db_location", str(error), error.stable_code, error.hint)
         stretches = request.spans or ((request.start or 0.0, request.end),)
         for start, end in stretches:
             if not start >= 0 or (end is not None and not start < end):

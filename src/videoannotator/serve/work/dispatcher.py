@@ -11,10 +11,13 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import attrs
+
 from videoannotator.errors import CancelledError, VideoAnnotatorError
 from videoannotator.serve.errors import DatabaseUnavailable, LeaseLostError, RefusedError, StorageFullError
 from videoannotator.serve.failpoints import failpoint
 from videoannotator.serve.request import JobRequest
+from videoannotator.serve.roots import inside_roots
 from videoannotator.serve.settings import ServerSettings
 from videoannotator.serve.store.jobs import Claim, Ended, Job, JobStore
 from videoannotator.serve.store.workers import WorkerStore
@@ -259,6 +262,9 @@ class Dispatcher:
 
     def _task(self, job: Job) -> Task:
         request = JobRequest.of(job.request)
+        if request.db_location is not None:
+            inside = inside_roots(self._settings, request.db_location, what="db_location")
+            request = attrs.evolve(request, db_location=str(inside))
         path, name = self._jobs.media(job)
         data = self._settings.data_dir.absolute()
         return Task(

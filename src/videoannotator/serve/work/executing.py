@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from videoannotator.data.outcome import Coverage, Failure
 from videoannotator.data.result import Result
-from videoannotator.errors import CancelledError, VideoAnnotatorError
+from videoannotator.errors import CancelledError, FormatError, VideoAnnotatorError
 from videoannotator.run.annotator import Annotator
 from videoannotator.run.cache import ResultCache
 from videoannotator.run.events import Event, Failed, Finished, Notice, PipelineDone, Progress
@@ -22,7 +24,8 @@ from videoannotator.run.resources import ResourceManager
 from videoannotator.serve.failpoints import failpoint
 from videoannotator.serve.work.messages import Done, Message, Noted, Progressed, Task
 from videoannotator.serve.work.retrying import code_of, failing_code, retries
-from videoannotator.serve.work.writing import Written, write_result
+from videoannotator.serve.work.tabling import add_tables
+from videoannotator.serve.work.writing import Written, named, write_result
 
 __all__ = ["Stop", "Worked", "execute", "summary_of"]
 
@@ -108,7 +111,7 @@ def _executed(task: Task, tell: Callable[[Message], None], stop: Stop, worked: W
         return Done(state="failed", code=code, message=message)  # the engine keeps what it has for the next attempt
     stop.check()
     tell(Progressed(stage="writing", fraction=1.0, frames=0, media_seconds=0.0, eta=None))
-    written = write_result(result, task)
+    written = _also_tables(write_result(result, task), result, task)
     if written.failures and state == "completed":
         state, code = "partial", "FORMAT_FAILED"
         message = "; ".join(f"{name}: {said}" for name, said in written.failures.items())
@@ -120,6 +123,17 @@ def _executed(task: Task, tell: Callable[[Message], None], stop: Stop, worked: W
         bytes=written.bytes,
         summary=summary_of(result, annotator.left_out, written),
     )
+
+
+def _also_tables(written: Written, result: Result, task: Task) -> Written:
+    """Where the job names a database for its rows, they go there, too; what stops that is told like a format's."""
+    if task.request.db_location is None:
+        return written
+    try:
+        add_tables(named(result, task.name), Path(task.request.db_location), task.job)
+    except FormatError as error:
+        return attrs.evolve(written, failures={**written.failures, "db_location": str(error)})
+    return written
 
 
 def _annotated(annotator: Annotator, task: Task, tell: Callable[[Message], None], stop: Stop) -> Result:
