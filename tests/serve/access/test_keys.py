@@ -110,7 +110,7 @@ def test_what_is_no_key_of_ours(stores: Stores) -> None:
     assert stores.code(secret[:16] + other[16:]) == "KEY_UNKNOWN"
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 58), bit=st.integers(0, 6))
 def test_no_other_text_is_the_key(service: Service, place: int, bit: int) -> None:
     if not service.users.page():

@@ -172,7 +172,7 @@ def test_a_token_outlives_its_time_by_the_leeway_only(service: Service, somebody
     assert refused(service, forged(service, exp=now - int(leeway) - 5)).stable_code == "TOKEN_EXPIRED"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_other_text_is_the_token(service: Service, data: st.DataObject) -> None:
     """Any bit of any character changed, any character left out or added: refused."""
