@@ -214,7 +214,7 @@ def test_a_pipeline_that_finds_something_else_alone_is_seen() -> None:
 
 @pytest.mark.slow
 def test_networks_are_shown_alone_what_they_were_shown_together(assets: Path, tmp_path: Path) -> None:
-    short = material(0.15, SMALL, tmp_path)
+    short = material(0.08, SMALL, tmp_path)
     models = assets / "models"
     weights = {
         "person_tracking": str(models / "yolov8n-pose_int8_openvino_model"),

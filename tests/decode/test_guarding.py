@@ -113,7 +113,6 @@ def test_a_beginning_is_decoded(tmp_path: Path) -> None:
     ("code", "reason", "says"),
     [
         ("os.kill(os.getpid(), signal.SIGSEGV)", "crash", "SIGSEGV"),
-        ("os.abort()", "crash", "SIGABRT"),
         ("os._exit(3)", "crash", "exit status 3"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "crash", "SIGKILL"),
         ("bytearray(1 << 34)", "memory", "more memory than is allowed"),
@@ -138,6 +137,38 @@ def test_each_end_of_the_child_has_a_reason(
     assert says in str(second.error)
     assert time.monotonic() - began < 60
     assert _children() == before
+
+
+@posix
+def test_what_the_child_has_started_is_ended_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were it taken over, it could leave somebody behind; also when it ends in good order itself."""
+    started = "import subprocess; p = subprocess.Popen(['/bin/sleep', '300']); raise RuntimeError(f'pid {p.pid}.')"
+    _doing(monkeypatch, started)
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"bad")
+    with pytest.raises(MediaGuardError, match=r"pid \d+\.") as caught:
+        probe_guarded(bad, guard=Guard(closed=False))
+    pid = int(str(caught.value).rsplit("pid ", 1)[1].split(".")[0])
+    until = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("plain", ["7", '{"error": "NoSuchError"}', '{"error": "nearest"}', '{"media": 1}', "[" * 5000])
+def test_an_answer_that_makes_no_sense_is_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain: str) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"bad")
+    child = (
+        "import os, struct, sys\n"
+        "sys.stdin.buffer.read()\n"
+        f"for text in ('true', {plain!r}):\n"
+        "    os.write(1, struct.pack('>II', len(text), 0) + text.encode())\n"
+    )
+    monkeypatch.setattr(guarding, "_CHILD", child)
+    with pytest.raises(MediaGuardError) as caught:
+        probe_guarded(bad)
+    assert caught.value.reason == "crash"
 
 
 @posix

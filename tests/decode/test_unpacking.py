@@ -73,7 +73,7 @@ def test_it_is_streamed(tmp_path: Path) -> None:
     ),
     st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_name_and_content_comes_back(files: dict[str, bytes], method: int) -> None:
     with tempfile.TemporaryDirectory() as place:
         found, folder = _unpacked(_zip(Path(place) / "a.zip", files, method))
@@ -82,7 +82,7 @@ def test_every_name_and_content_comes_back(files: dict[str, bytes], method: int)
 
 
 @given(st.text(max_size=40), st.sampled_from(["", "/", "../", "a/../../", "..\\", "C:\\", "//host/", "/etc/"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_name_leads_out_of_the_folder(name: str, before: str) -> None:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
@@ -105,7 +105,7 @@ def test_no_name_leads_out_of_the_folder(name: str, before: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_damage_is_an_error_with_a_name_and_leaves_nothing_half(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as place:
         contents = {"a.mp4": b"film" * 300, "b.mp4": random.Random(2).randbytes(900), "c/d.wav": b"x" * 5000}

@@ -119,6 +119,44 @@ class CallsAllOne(va.Pipeline[None]):
         )
 
 
+@attrs.frozen
+class Weights:
+    weights: str = attrs.field(default="", metadata={"help": "a file"})
+
+
+class Counter:
+    """A model with a memory."""
+
+    built = 0
+
+    def __init__(self) -> None:
+        Counter.built += 1
+        self.seen = 0
+        self.closed = False
+
+    def close(self) -> None:
+        assert not self.closed
+        self.closed = True
+
+
+class HasAModel(va.Pipeline[Weights]):
+    def setup(self) -> None:
+        self.model = self.context.load(self.config.weights, lambda file: Counter())
+
+    def begin(self) -> None:
+        self.model.seen = 0
+
+    def process(self, batch: va.FrameBatch) -> Any:
+        assert not self.model.closed
+        return va.Table.of(va.Signal, time=batch.time, name="x", value=batch.frame % 7)
+
+
+class RemembersInItsModel(HasAModel):
+    def process(self, batch: va.FrameBatch) -> Any:
+        self.model.seen += len(batch)
+        return va.Table.of(va.Signal, time=batch.time, name="x", value=[float(self.model.seen)] * len(batch))
+
+
 def made(cls: str, *needs: Any, **more: Any) -> va.PipelineSpec:
     import attrs
 
@@ -160,6 +198,23 @@ def test_a_state_that_tells_all_passes(tmp_path: Path) -> None:
 def test_bad_pipelines_are_caught(cls: str, needs: Any, gives: dict[str, str], says: str, tmp_path: Path) -> None:
     with pytest.raises((AssertionError, va.VideoAnnotatorError), match=says):
         check_pipeline("tried", tmp_path, catalog_=catalog_of(made(cls, needs, gives=gives)))
+
+
+def checked_with_a_model(cls: str, tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"weights")
+    tried = attrs.evolve(made(cls, va.Frames(), config=f"{__name__}:Weights"), batch=3)
+    check_pipeline("tried", tmp_path, config={"weights": str(tmp_path / "weights.bin")}, catalog_=catalog_of(tried))
+
+
+def test_a_model_is_loaded_for_what_needs_it_anew_only(tmp_path: Path) -> None:
+    Counter.built = 0
+    checked_with_a_model("HasAModel", tmp_path)
+    assert Counter.built == 1 + 2 * 4, "for all runs, and for each of four clips as two objects have it in turn"
+
+
+def test_what_is_remembered_in_a_model_is_found(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="x is another: something is remembered that state"):
+        checked_with_a_model("RemembersInItsModel", tmp_path)
 
 
 def test_models_need_the_setting_weights() -> None:

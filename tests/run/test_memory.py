@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
 import pytest
 
-from videoannotator.errors import DataError
-from videoannotator.run.memory import MemoryWatch, memory_of_tree
+from videoannotator.run.memory import memory_of_tree
 
 MB = 1 << 20
 
@@ -63,50 +61,3 @@ input()
     with process(code) as started:
         assert memory_of_tree(started.pid, above=1 << 40) > 300 * MB
         assert 100 * MB < memory_of_tree(started.pid) < 150 * MB
-        with MemoryWatch(started.pid, 200 * MB, every=0.01) as watch:
-            time.sleep(0.2)
-        assert not watch.exceeded
-        assert 100 * MB < watch.look() < 150 * MB
-
-
-def test_a_process_that_eats_memory_is_told_of_once_and_can_be_ended() -> None:
-    code = f"""
-import time
-print('ready', flush=True)
-held = []
-while True:
-    held.append(bytearray(b'x') * ({4 * MB}))
-    time.sleep(0.01)
-"""
-    told: list[int] = []
-    with process(code) as started:
-
-        def end(used: int) -> None:
-            told.append(used)
-            started.kill()
-
-        with MemoryWatch(started.pid, 120 * MB, every=0.02, on_exceeded=end) as watch:
-            started.wait(30)
-        assert watch.exceeded
-    assert len(told) == 1
-    assert 120 * MB < told[0] == watch.peak < 400 * MB
-
-
-def test_a_process_that_ends_is_no_longer_watched() -> None:
-    with process("print('ready', flush=True); input()") as started:
-        watch = MemoryWatch(started.pid, 1 << 40, every=0.01)
-        watch.start()
-        started.kill()
-        started.wait()
-        watch._thread.join(10)
-        assert not watch._thread.is_alive()
-        watch.stop()
-        watch.stop()
-    assert watch.peak > 0
-    assert not watch.exceeded
-
-
-@pytest.mark.parametrize(("limit", "every"), [(0, 1.0), (-1, 1.0), (1, 0.0)])
-def test_a_watch_needs_something_to_watch_for(limit: int, every: float) -> None:
-    with pytest.raises(DataError, match="above 0"):
-        MemoryWatch(1, limit, every=every)

@@ -21,6 +21,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -69,6 +70,8 @@ class Guard:
     ``wall_seconds``: for each file, then the child is killed. ``file_size``: bytes that it may write to a file (0: it
     writes none). ``open_files``: at a time. ``closed``: it may open the files it was asked about and nothing else,
     where the system can keep it from that (Linux from 5.13 on; elsewhere this does nothing).
+
+    Raises `DataError` for a number that is not more than 0 (``file_size`` may be 0).
     """
 
     memory: int = 2 << 30
@@ -77,6 +80,11 @@ class Guard:
     file_size: int = 0
     open_files: int = 64
     closed: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in attrs.asdict(self).items():
+            if name != "closed" and not (value > 0 or (name == "file_size" and value == 0)):
+                raise DataError(f"Guard.{name} is a number more than 0, got {value!r}")
 
 
 @attrs.frozen
@@ -199,13 +207,15 @@ class _Child:
         return None
 
     def _listen(self, pipe: IO[bytes]) -> None:
-        with pipe, suppress(ValueError):  # it says nothing that can be read: as if it had hung up
-            while len(head := pipe.read(_HEAD.size)) == _HEAD.size:
-                sizes = _HEAD.unpack(head)
-                if sum(sizes) > _LARGEST:
-                    break
-                self._messages.put((json.loads(pipe.read(sizes[0])), pipe.read(sizes[1])))
-        self._messages.put(None)
+        try:
+            with pipe, suppress(ValueError, RecursionError):  # what makes no sense is as if it had hung up
+                while len(head := pipe.read(_HEAD.size)) == _HEAD.size:
+                    sizes = _HEAD.unpack(head)
+                    if sum(sizes) > _LARGEST:
+                        break
+                    self._messages.put((json.loads(pipe.read(sizes[0])), pipe.read(sizes[1])))
+        finally:
+            self._messages.put(None)
 
     def _read_lines(self, pipe: IO[bytes]) -> None:
         with pipe:
@@ -230,19 +240,25 @@ class _Child:
         return Checked(path, error=MediaGuardError(message, path=path, reason=reason, details="\n".join(self._lines)))
 
     def end(self) -> int:
-        """End it, and all it has started. Returns its exit status, negative for a signal."""
-        if not self._late:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_LEAVE)
-        if self._process.poll() is None:
-            self._process.kill()
-        if sys.platform != "win32":
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        """End it, and all it has started. Returns its exit status, negative for a signal. More than once is once."""
+        if self._process.returncode is None:
+            until = time.monotonic() + (0.0 if self._late else _LEAVE)
+            while not self._has_exited() and time.monotonic() < until:
+                time.sleep(0.005)
+            if sys.platform == "win32":
+                self._process.kill()
+            else:
+                with suppress(ProcessLookupError, PermissionError):  # its number is ours until `wait` has taken it away
+                    os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
         for reader in self._readers:
             reader.join(_LEAVE)
         return code
+
+    def _has_exited(self) -> bool:
+        if sys.platform == "win32":
+            return self._process.poll() is not None
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def __enter__(self) -> Self:
         return self
@@ -278,7 +294,7 @@ def _checked(path: str, plain: Mapping[str, Any], ticks: bytes) -> Checked:
             media = attrs.evolve(media, video=attrs.evolve(media.video, clock=clock))
         failures = structure(tuple[Failure, ...], plain["failures"])
         return Checked(path, media, None, int(plain["decoded"]), float(plain["heard"]), failures)
-    except (DataError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, DataError, KeyError, TypeError, ValueError) as error:
         message = f"the process that was to read it gave an answer that makes no sense: {error}"
         return Checked(path, error=MediaGuardError(message, path=path, reason="crash"))
 

@@ -5,7 +5,8 @@ not there is skipped, and `limit_this_process` says what holds. The limits of ti
 
 ``memory`` is a limit of *addresses*, not of memory in use (``RLIMIT_AS``). That suits a process that decodes: it asks
 for what it needs. It does not suit one with CUDA, which reserves more addresses than the machine has memory, nor
-torch's threads and the memory maps of weights: watch those with `videoannotator.run.memory.MemoryWatch`.
+torch's threads and the memory maps of weights: look at what those use, with
+`videoannotator.run.memory.memory_of_tree`.
 """
 
 from __future__ import annotations

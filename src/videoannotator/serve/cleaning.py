@@ -70,6 +70,16 @@ class Cleaned:
         """Bytes of the disk that are free again; a video or file of several names is counted once for each."""
         return sum(removal.bytes for removal in self.removals)
 
+    def plain(self) -> dict[str, Any]:
+        """As plain values."""
+        return {**attrs.asdict(self), "bytes": self.bytes}
+
+    def __str__(self) -> str:
+        would = "would go" if self.dry else "went"
+        lines = [f"{one.what} {one.name}: {one.why} ({one.bytes:,} bytes)" for one in self.removals]
+        lines += [f"look at this: {problem}" for problem in self.problems]
+        return "\n".join([*lines, f"{len(self.removals)} {would}, {self.bytes:,} bytes"])
+
 
 def clean(service: Service, *, dry_run: bool = False) -> Cleaned:
     """Clean up once; ``dry_run``: only tell what would go. Raises `DatabaseUnavailable`, `StorageFullError`."""

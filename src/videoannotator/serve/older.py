@@ -182,15 +182,16 @@ def translated(
     for key in ("pps", "start_time", "end_time"):
         if key in config and not isinstance(config[key], Mapping):
             common[key] = config[key]
-    made: dict[str, dict[str, Any]] = {}
+    made: dict[str, Any] = {}
     for name, values in config.items():
         if name in common:
             continue
         for pipeline in now(name, f"config.{name}"):
-            if not isinstance(values, Mapping):
-                made[pipeline] = values
+            there = made.setdefault(pipeline, {})
+            if not isinstance(values, Mapping) or not isinstance(there, dict):
+                made[pipeline] = values if not isinstance(values, Mapping) else there  # judged, and refused, later
                 continue
-            made.setdefault(pipeline, {}).update(_settings(pipeline, values, set(settings_of(pipeline)), said))
+            there.update(_settings(pipeline, values, set(settings_of(pipeline)), said))
     if "pps" in common:
         _rate(common["pps"], names or tuple(made), made, settings_of, said)
     times = {key: value for key, value in common.items() if key != "pps" and isinstance(value, int | float)}
@@ -216,13 +217,15 @@ def _settings(pipeline: str, values: Mapping[str, Any], there: set[str], said: l
 def _rate(
     pps: Any,
     names: Iterable[str],
-    made: dict[str, dict[str, Any]],
+    made: dict[str, Any],
     settings_of: Callable[[str], Iterable[str]],
     said: list[tuple[str, str]],
 ) -> None:
     """``pps`` was asked of all pipelines at once: it is the rate of those that have one."""
     with_rate = [name for name in names if name in _SAMPLED and "rate" in set(settings_of(name))]
     for name in with_rate:
-        made.setdefault(name, {}).setdefault("rate", pps)
+        settings = made.setdefault(name, {})
+        if isinstance(settings, dict):
+            settings.setdefault("rate", pps)
     whose = ", ".join(with_rate) or "none of these pipelines"
     said.append(("config.pps", f"pps is the setting 'rate' of each pipeline now; it was given to {whose}"))

@@ -154,7 +154,10 @@ def looked_at(settings: ServerSettings, path: Path, name: str) -> MediaInfo:
 
     Raises `MediaRefusedError` with the reason.
     """
-    limits = MediaLimits(duration=settings.limits.duration, pixels=settings.limits.pixels)
+    allowed = settings.limits
+    limits = MediaLimits(
+        duration=allowed.duration, pixels=allowed.pixels, total_pixels=allowed.total_pixels, streams=allowed.streams
+    )
     try:
         return probe_guarded(path, limits, Guard(), decode_seconds=0.5)
     except MediaError as error:

@@ -20,7 +20,18 @@ GIGABYTE = 1024**3
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _AT_LEAST_ONE = ("attempts", "body_bytes", "upload_bytes")
-_ABOVE_ZERO = ("duration", "every", "heartbeat", "lease", "pixels", "poll", "token_minutes", "upload_hours")
+_ABOVE_ZERO = (
+    "duration",
+    "every",
+    "heartbeat",
+    "lease",
+    "pixels",
+    "poll",
+    "streams",
+    "token_minutes",
+    "total_pixels",
+    "upload_hours",
+)
 
 
 def _check_numbers(settings: Any) -> None:
@@ -45,6 +56,11 @@ class Limits:
     upload_bytes: int = attrs.field(default=20 * GIGABYTE, metadata={"help": "largest uploaded file"})
     duration: float | None = attrs.field(default=6 * 3600.0, metadata={"help": "longest video, seconds"})
     pixels: int | None = attrs.field(default=33_000_000, metadata={"help": "largest picture, pixels"})
+    total_pixels: int | None = attrs.field(
+        default=40_000_000_000_000,
+        metadata={"help": "of all pictures together: 6 h of 1080p at 30 a second are 1.3e12"},
+    )
+    streams: int | None = attrs.field(default=64, metadata={"help": "most streams of a file"})
     user_bytes: int | None = attrs.field(default=None, metadata={"help": "stored by one user, unless theirs says"})
     user_jobs: int | None = attrs.field(default=1000, metadata={"help": "waiting and running jobs of one user"})
     user_streams: int = attrs.field(default=10, metadata={"help": "open event streams of one user"})

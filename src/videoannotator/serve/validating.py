@@ -285,7 +285,7 @@ class _Look:
         for start, end in stretches:
             if not start >= 0 or (end is not None and not start < end):
                 self.refuse(
-                    "spans" if request.spans else "start", f"{start:g} to {end} s is no stretch of time", "TIME"
+                    "spans" if request.spans else "start", f"{start:g} to {end} s is no stretch of time", "INVALID_TIME"
                 )
 
     def known(self, request: JobRequest) -> JobRequest:

@@ -24,6 +24,7 @@ import attrs
 from videoannotator.data.columns import columns_of
 from videoannotator.data.media import MediaInfo
 from videoannotator.data.needs import Audio, Frames, Need
+from videoannotator.data.outcome import Precision
 from videoannotator.data.result import PipelineResult, Result
 from videoannotator.data.table import Table
 from videoannotator.data.time import TimeSpan
@@ -112,37 +113,42 @@ def check_pipeline(
     found = catalog_ if catalog_ is not None else catalog()
     spec = entry_of(found, name, config).spec
     check_spec(spec)
-    results = {}
-    for clip, path in clips(folder).items():
-        with Annotator([name], config={name: config or {}}, catalog=found, download=False, cache=False) as annotator:
-            first = annotator.annotate(path, progress=False)
-            second = annotator.annotate(path, progress=False)
-            where = f"{name} on the clip {clip!r}"
-            left = [t.name for t in threading.enumerate() if t.name.startswith("videoannotator:")]
-            assert not left, f"{where}: threads of the run were left behind: {', '.join(left)}"
-            kinds = {failure.kind for failure in first.failures}
-            assert kinds <= {_EXPECTED.get(clip)}, f"{where}: {'; '.join(map(str, first.failures))}"
-            for output, table in first[name].tables.items():
-                assert second[name].tables[output] == table, f"{where}: two runs gave different rows for {output}"
-            check_result(first[name], first.media, where)
-            if first.ok and clip != "one_frame":
-                _check_spans(annotator, name, first, where)
-                check_state(annotator.plan(path), name, first, where)
-            if clip == "plain":
-                _check_isolated(annotator, name, first, where)
-        if "fast" in spec.precisions:
-            with Annotator(
-                [name], config={name: config or {}}, catalog=found, download=False, cache=False, precision="fast"
-            ) as annotator:
-                _check_fast(annotator, name, first, f"{name}, fast, on the clip {clip!r}")
-        results[clip] = first
     needs = needs_of(spec, config_of(spec, config or {}))
-    if any(isinstance(need, Audio) for need in needs):
-        with Annotator([name], config={name: config or {}}, catalog=found, download=False, cache=False) as annotator:
+
+    def annotator(precision: Precision = "exact") -> Annotator:  # loads models once, whatever the number of clips
+        settings = {name: config or {}}
+        return Annotator([name], config=settings, catalog=found, download=False, cache=False, precision=precision)
+
+    results = {}
+    with annotator() as exact, annotator("fast") as fast:
+        for clip, path in clips(folder).items():
+            results[clip] = _check_clip(exact, name, clip, path)
+            if "fast" in spec.precisions:
+                _check_fast(fast, name, results[clip], f"{name}, fast, on the clip {clip!r}")
+        if any(isinstance(need, Audio) for need in needs):
             for clip, path in sounds(folder).items():
-                results[clip] = annotator.annotate(path, progress=False)
+                results[clip] = exact.annotate(path, progress=False)
                 _check_sound(results[clip], name, needs, f"{name} on the clip {clip!r}")
     return results
+
+
+def _check_clip(annotator: Annotator, name: str, clip: str, path: Path) -> Result:
+    where = f"{name} on the clip {clip!r}"
+    first = annotator.annotate(path, progress=False)
+    second = annotator.annotate(path, progress=False)
+    left = [t.name for t in threading.enumerate() if t.name.startswith("videoannotator:")]
+    assert not left, f"{where}: threads of the run were left behind: {', '.join(left)}"
+    kinds = {failure.kind for failure in first.failures}
+    assert kinds <= {_EXPECTED.get(clip)}, f"{where}: {'; '.join(map(str, first.failures))}"
+    for output, table in first[name].tables.items():
+        assert second[name].tables[output] == table, f"{where}: two runs gave different rows for {output}"
+    check_result(first[name], first.media, where)
+    if first.ok and clip != "one_frame":
+        _check_spans(annotator, name, first, where)
+        check_state(annotator.plan(path), name, first, where)
+    if clip == "plain":
+        _check_isolated(annotator, name, first, where)
+    return first
 
 
 def _check_sound(result: Result, name: str, needs: Sequence[Need], where: str) -> None:

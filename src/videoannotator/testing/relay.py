@@ -6,7 +6,7 @@ This is what taking up a killed run, and doing a batch again for which memory wa
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from videoannotator.data.frames import AudioTrack, FrameBatch
@@ -14,8 +14,8 @@ from videoannotator.data.result import Result
 from videoannotator.data.table import Table
 from videoannotator.decode.batching import Batcher
 from videoannotator.decode.passes import DecodePass
-from videoannotator.discover.models import ModelStore
-from videoannotator.discover.pipeline import Context, Pipeline, Rows
+from videoannotator.discover.models import ModelKey, ModelStore
+from videoannotator.discover.pipeline import Context, Loader, Pipeline, Rows
 from videoannotator.discover.specs import load
 from videoannotator.run.plan import Plan, PlannedPipeline
 
@@ -32,6 +32,7 @@ def check_state(plan: Plan, name: str, result: Result, where: str) -> None:
     """
     planned = next(p for p in plan.pipelines if p.name == name)
     batches, audio = _decoded(plan, planned)
+    models = _Models()
 
     def fresh() -> Pipeline[Any]:
         context = Context(
@@ -43,12 +44,20 @@ def check_state(plan: Plan, name: str, result: Result, where: str) -> None:
             store=ModelStore(),
             outputs={n.pipeline: result[n.pipeline] for n in planned.outputs if n.pipeline in result},
             audio=audio,
+            loader=models.others(),
         )
         made: Pipeline[Any] = load(planned.entry.spec.pipeline)(planned.config, context)
         made.setup()
         made.begin()
         return made
 
+    try:
+        _check(planned, batches, fresh, where)
+    finally:
+        models.close()
+
+
+def _check(planned: PlannedPipeline, batches: list[FrameBatch], fresh: Callable[[], Pipeline[Any]], where: str) -> None:
     runner = _Runner(fresh())
     assert runner.pipeline._resumable, (
         f"{where}: it takes frames and has a last word, but no state(): a run that was killed could not go on. "
@@ -62,6 +71,35 @@ def check_state(plan: Plan, name: str, result: Result, where: str) -> None:
             f"{where}: with a new object for every call, told by restore() what state() gave, {output} is another: "
             "something is remembered that state() does not tell"
         )
+
+
+class _Models:
+    """Two of each model, which objects have in turn: what one remembers in its model, the next does not find there.
+
+    A model for every object would show no more, and loading them takes most of the time.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: tuple[dict[ModelKey, Any], ...] = ({}, {})
+        self._objects = 0
+
+    def others(self) -> Loader:
+        """For the next object: other models than the one before has."""
+        self._objects += 1
+        kept = self._loaded[self._objects % 2]
+
+        def load_once(key: ModelKey, build: Callable[[], Any], *, concurrent: bool) -> Any:
+            if key not in kept:
+                kept[key] = build()
+            return kept[key]
+
+        return load_once
+
+    def close(self) -> None:
+        for model in (model for kept in self._loaded for model in kept.values()):
+            close = getattr(model, "close", None)
+            if callable(close):
+                close()
 
 
 class _Runner:

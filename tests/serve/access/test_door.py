@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import attrs
 import pytest
@@ -15,13 +18,14 @@ from fastapi import Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 from tests.serve.access.conftest import PAGE, PLENTY, with_key
 
 from videoannotator.errors import ConfigError
 from videoannotator.serve.access.limiting import RateLimits, address_of
 from videoannotator.serve.access.places import is_public, is_upload
 from videoannotator.serve.access.principals import Principal
-from videoannotator.serve.access.requests import REQUEST_ID, request_id_from
+from videoannotator.serve.access.requests import REQUEST_ID, URL_TOKEN, request_id_from, without_token
 from videoannotator.serve.api.app import create_app
 from videoannotator.serve.api.guarding import COOKIE
 from videoannotator.serve.errors import RateLimitError
@@ -484,3 +488,58 @@ def test_no_header_brings_the_door_down(service: Service, headers: dict[str, byt
     plain = {name: re.sub(rb"[\x00-\x1f\x7f]", b"?", value) for name, value in headers.items()}
     client = TestClient(create_app(service), raise_server_exceptions=False)
     is_problem(client.get(ME, headers=plain), 401, client.get(ME, headers=plain).json()["code"])
+
+
+# addresses -----------------------------------------------------------------------------------------------------------
+
+
+@given(
+    before=st.lists(st.sampled_from(["job_id=1", "a", "", "tokens=2", "token2=3"]), max_size=3),
+    value=st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+)
+def test_a_token_is_taken_out_of_the_address(before: list[str], value: str) -> None:
+    query = "&".join([*before, f"token={quote_plus(value)}", "z=1"]).encode()
+    scope = {"type": "http", "query_string": query, "state": {"a": 1}}
+    cleaned = without_token(scope)
+    assert cleaned["query_string"] == "&".join([*before, "z=1"]).encode()
+    assert cleaned["state"] == {"a": 1, URL_TOKEN: value}
+    assert scope["query_string"] == query
+
+
+def test_an_address_without_a_token_is_left_alone() -> None:
+    scope = {"type": "http", "query_string": b"job_id=1"}
+    assert without_token(scope) is scope
+    assert without_token({"type": "http"}) == {"type": "http"}
+
+
+def test_no_websocket_comes_in(opened: Any) -> None:
+    client, service = opened()
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/api/v1/events/stream", headers=with_key(service, "admin").bearer),
+    ):
+        pass
+
+
+TRACED = """
+import sys
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from starlette.testclient import TestClient
+from videoannotator.serve.api.app import create_app
+from videoannotator.serve.operating import tracing
+from videoannotator.serve.service import Service
+from videoannotator.serve.settings import ServerSettings
+
+spans = InMemorySpanExporter()
+tracing.install(None, exporter=spans)
+client = TestClient(create_app(Service.of(ServerSettings(data_dir=sys.argv[1]))), base_url="http://localhost")
+client.get("/api/v1/events/stream?job_id=seen&token=SECRET-1", headers={"Authorization": "Bearer SECRET-2"})
+print([(span.name, dict(span.attributes)) for span in spans.get_finished_spans()])
+"""
+
+
+def test_a_trace_holds_no_token(tmp_path: Path) -> None:
+    pytest.importorskip("opentelemetry.sdk")
+    said = subprocess.run([sys.executable, "-c", TRACED, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "job_id=seen" in said.stdout
+    assert "SECRET" not in said.stdout

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 from tests.serve.conftest import Acting, add_user
 
@@ -42,6 +45,23 @@ def service_with() -> Iterator[Callable[[ServerSettings], TestClient]]:
             return stack.enter_context(TestClient(acting, raise_server_exceptions=False))
 
         yield make
+
+
+@pytest.fixture
+def live(service: Service) -> Iterator[tuple[str, str]]:
+    """A server that listens: its address, and the key of an admin."""
+    principal = add_user(service, "admin")
+    _, secret = service.keys.create(principal.user_id, "live", ["read", "write", "admin"], expires_in=None)
+    config = uvicorn.Config(create_app(service), port=0, log_level="warning", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}", secret
+    server.should_exit = True
+    thread.join(10)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import MetaData, insert, select, text
 
 from videoannotator.serve.store.database import Database
+from videoannotator.serve.store.queue_schema import apply_queue_schema
 from videoannotator.serve.store.schema import STATES, metadata
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -25,6 +26,8 @@ def made_anew(database: Database) -> None:
     """As the other tests expect it: all tables, as `schema` says."""
     drop_everything(database)
     metadata.create_all(database.engine)
+    with database.write() as connection:
+        apply_queue_schema(connection)
 
 
 def rows(*, jobs: int, owners: int = 3, seed: int = 0) -> Rows:

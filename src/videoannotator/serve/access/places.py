@@ -40,7 +40,7 @@ _FORM = re.compile(r"POST /api/v1/jobs")
 def is_public(method: str, path: str) -> bool:
     """Whether a request needs no key: the page itself, its sign-in, the description of the API, signs of life."""
     method = "GET" if method == "HEAD" else method
-    plain = path.rstrip("/") or "/"
+    plain = path if path == "/" or "//" in path else path.removesuffix("/")
     return (method, plain) in _PUBLIC or (method == "GET" and path.startswith(_PUBLIC_FOLDERS))
 
 

@@ -90,7 +90,9 @@ class Follower:
             if now - event.created_at < _SETTLED:
                 break
             self._mark = event.id
-            self._seen.discard(event.id)
+        if len(found) == limit:  # more in ten seconds than are read at once: going on is better than standing still
+            self._mark = found[-1].id
+        self._seen = {number for number in self._seen if number > self._mark}
         return fresh
 
 

@@ -16,17 +16,26 @@ from videoannotator.serve.access.principals import Principal
 from videoannotator.serve.api.asking import Reader, Serving, Writer
 from videoannotator.serve.api.forms import Form, boundary_of
 from videoannotator.serve.api.models import After, problems_for
-from videoannotator.serve.api.models_jobs import Cancelled, JobAsked, JobList, JobMade, JobShown
+from videoannotator.serve.api.models_jobs import (
+    Cancelled,
+    EstimateShown,
+    IssueShown,
+    JobAsked,
+    JobList,
+    JobMade,
+    JobShown,
+)
 from videoannotator.serve.api.streaming import announced_length, in_blocks
 from videoannotator.serve.api.videos import forget
 from videoannotator.serve.errors import RequestError, UnsupportedBodyError
+from videoannotator.serve.estimating import Estimator, estimate
 from videoannotator.serve.receiving import Part, admit
 from videoannotator.serve.service import Service
 from videoannotator.serve.store.idempotency import Answer
 from videoannotator.serve.store.listing import JobView
 from videoannotator.serve.store.paging import Cursor
 from videoannotator.serve.store.videos import Video
-from videoannotator.serve.submitting import Submission, retried, submitted
+from videoannotator.serve.submitting import Submission, judged, retried, submitted
 from videoannotator.serve.validating import Issue
 from videoannotator.serve.work.naming import job_folder
 
@@ -199,6 +208,23 @@ def _values(fields: dict[str, str]) -> dict[str, Any]:
 def _drop(service: Service, video: Video) -> None:
     service.videos.remove(video.id, None)
     forget(service, video)
+
+
+@router.post("/jobs/estimate", response_model=EstimateShown, responses=problems_for(404))
+def estimate_job(request: Request, service: Serving, principal: Reader, asked: JobAsked) -> EstimateShown:
+    """What a job would take, from what earlier ones took on this machine, and what would stop it. Nothing is run."""
+    video = service.videos.get(asked.video_id, principal.owner)
+    submission = Submission(principal=principal, plain=asked.plain(), template=asked.template, lenient=True)
+    verdict = judged(service, submission, video)
+    plan = _estimator(request).plan(service, video, verdict.required(), verdict.names)
+    return EstimateShown(**estimate(plan), warnings=[IssueShown.of(issue) for issue in verdict.warnings])
+
+
+def _estimator(request: Request) -> Estimator:
+    if not hasattr(request.app.state, "estimator"):
+        request.app.state.estimator = Estimator()
+    estimator: Estimator = request.app.state.estimator
+    return estimator
 
 
 @router.get("/jobs", response_model=JobList, responses=problems_for())

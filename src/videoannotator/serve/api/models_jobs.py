@@ -14,6 +14,7 @@ from videoannotator.serve.validating import Issue
 __all__ = [
     "Asked",
     "Cancelled",
+    "EstimateShown",
     "IssueShown",
     "JobAsked",
     "JobList",
@@ -99,6 +100,20 @@ class IssueShown(BaseModel):
     def of(cls, issue: Issue) -> IssueShown:
         """As it is told."""
         return cls(field=issue.field, message=issue.message, code=issue.code, hint=issue.hint)
+
+
+class EstimateShown(BaseModel):
+    """What a job would take."""
+
+    seconds: float | None = Field(description="null while one of its pipelines has not run on this machine yet")
+    media_seconds: float = Field(description="of the video, that would be looked at")
+    frames: int
+    passes: int = Field(description="how often these frames are decoded")
+    memory: dict[str, int] = Field(description="bytes by device, as far as it is known", examples=[{"cpu": 1200000000}])
+    download_bytes: int = Field(description="of models that are fetched first, as far as their size is declared")
+    to_fetch: list[str]
+    pipelines: list[dict[str, Any]] = Field(description="each with its device, memory (bytes), licence and problem")
+    warnings: list[IssueShown]
 
 
 class Progress(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 
 from videoannotator.serve.api.asking import Admin, Anybody, Serving
 from videoannotator.serve.api.models import After, Limit, problems_for
@@ -18,6 +18,13 @@ router = APIRouter(tags=["users"])
 def me(service: Serving, principal: Anybody) -> Me:
     """Who is asking, in which role, with which scopes."""
     return Me.of(principal, service.users.get(principal.user_id))
+
+
+@router.patch("/users/me", include_in_schema=False)
+@router.delete("/users/me", include_in_schema=False)
+def not_me(principal: Anybody) -> None:
+    """`me` is no id of a user: without this the routes below would take it for one."""
+    raise HTTPException(405, "to change a user name them by id", headers={"Allow": "GET"})
 
 
 @router.get("/users", responses=problems_for())

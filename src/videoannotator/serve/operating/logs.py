@@ -1,16 +1,16 @@
 """The log of the server: one line for each event, as text or JSON, on standard error.
 
 Every line, also those of libraries, carries what is known where it was written: ``request_id``, ``job_id``,
-``attempt``, ``trace_id``. What looks like a key or a token is blotted out, wherever it comes from.
+``attempt``, ``trace_id``. Processes that execute jobs write through their parent, which knows the job. What looks like
+a key or a token is blotted out, wherever it comes from.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -19,10 +19,7 @@ import structlog
 from videoannotator.serve.access.requests import REQUEST_ID
 from videoannotator.serve.operating.tracing import current_trace
 
-__all__ = ["about", "environment", "install", "install_from_environment", "without_secrets"]
-
-_FORMAT = "VIDEOANNOTATOR_LOG_FORMAT"
-_LEVEL = "VIDEOANNOTATOR_LOG_LEVEL"
+__all__ = ["about", "install", "without_secrets"]
 
 _SECRETS = (
     (re.compile(r"\bva_[A-Za-z0-9]{4,}_?[A-Za-z0-9_-]{16,}"), "va_***"),
@@ -68,16 +65,6 @@ def install(form: str = "text", level: str = "info", *, stream: TextIO | None = 
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.captureWarnings(True)
-
-
-def environment(form: str, level: str) -> Mapping[str, str]:
-    """What a child process needs in its environment to write its log as this one does."""
-    return {_FORMAT: form, _LEVEL: level}
-
-
-def install_from_environment() -> None:
-    """`install` in a child process, as its parent wants it."""
-    install(os.environ.get(_FORMAT, "text"), os.environ.get(_LEVEL, "info"))
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):

@@ -6,7 +6,7 @@ continues the trace of the request that submitted it, wherever it is executed. N
 
 from __future__ import annotations
 
-import logging
+import re
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
-__all__ = ["AttemptSpan", "current_trace", "current_traceparent", "install", "shut_down"]
+__all__ = ["AttemptSpan", "current_trace", "install", "shut_down", "traceparent_for_job"]
 
-_log = logging.getLogger(__name__)
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _lock = threading.Lock()
 _provider: TracerProvider | None = None
 
@@ -74,15 +74,18 @@ def current_trace() -> str | None:
     return f"{context.trace_id:032x}" if context.is_valid else None
 
 
-def current_traceparent() -> str | None:
-    """For the row of a job: where its trace goes on (W3C ``traceparent``); None when nothing is traced."""
-    if _provider is None:
-        return None
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+def traceparent_for_job(given: str | None) -> str | None:
+    """For the row of a job: where its trace goes on (W3C ``traceparent``).
 
+    That is the request at hand when requests are traced here; otherwise what the client has ``given``, if it is one:
+    whoever executes the job may trace.
+    """
     carrier: dict[str, str] = {}
-    TraceContextTextMapPropagator().inject(carrier)
-    return carrier.get("traceparent")
+    if _provider is not None:
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        TraceContextTextMapPropagator().inject(carrier)
+    return carrier.get("traceparent") or (given if given is not None and _TRACEPARENT.fullmatch(given) else None)
 
 
 class AttemptSpan:

@@ -22,6 +22,7 @@ import attrs
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from videoannotator.serve.errors import JobEndedError, LeaseLostError, NotFoundError
+from videoannotator.serve.operating.tracing import traceparent_for_job
 from videoannotator.serve.store.database import Database, moment
 from videoannotator.serve.store.schema import job_events, job_results, jobs, videos
 
@@ -143,7 +144,7 @@ class JobStore:
             state="pending",
             not_before=now,
             created_at=now,
-            **{**values, "request": dict(new.request)},
+            **{**values, "request": dict(new.request), "traceparent": traceparent_for_job(new.traceparent)},
         )
         job = Job.of(connection.execute(added.returning(*jobs.c)).one())
         self.tell(connection, job, "update", {"status": "pending"})

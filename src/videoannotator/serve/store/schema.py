@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    desc,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -149,8 +150,8 @@ jobs = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("owner_id", _Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("batch_id", _Id, ForeignKey("batches.id", ondelete="SET NULL"), index=True),
-    Column("video_id", _Id, ForeignKey("videos.id", ondelete="RESTRICT"), nullable=False, index=True),
+    Column("batch_id", _Id, ForeignKey("batches.id", ondelete="SET NULL")),
+    Column("video_id", _Id, ForeignKey("videos.id", ondelete="RESTRICT"), nullable=False),
     Column("state", String(10), nullable=False),
     Column("priority", Integer, nullable=False, default=0, comment="higher first"),
     Column("request", _Plain, nullable=False, comment="pipelines, config, device, precision, spans, formats"),
@@ -176,10 +177,12 @@ jobs = Table(
     CheckConstraint(_one_of("state", STATES), name="state"),
     Index(None, "owner_id", "created_at", "id"),
     Index(None, "created_at", "id"),
-    Index(None, "state", "created_at", "id"),
-    Index(None, "owner_id", "state", "created_at", "id"),
+    Index("ix_jobs_state", "state", "created_at", "id", "delete_requested_at"),  # the last one is for counting
+    Index("ix_jobs_owner_id_state", "owner_id", "state", "created_at", "id", "delete_requested_at"),
     Index(None, "finished_at", "id"),
-    Index("ix_jobs_next", "state", "priority", "created_at", "id"),
+    Index(None, "batch_id", "created_at", "id"),
+    Index(None, "video_id", "created_at", "id"),
+    Index("ix_jobs_next", "state", desc("priority"), "created_at", "id"),
 )
 
 job_results = Table(

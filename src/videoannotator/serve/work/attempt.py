@@ -13,6 +13,8 @@ import attrs
 
 from videoannotator.serve.errors import DatabaseUnavailable, LeaseLostError, StorageFullError
 from videoannotator.serve.failpoints import failpoint
+from videoannotator.serve.operating import logs
+from videoannotator.serve.operating.tracing import AttemptSpan
 from videoannotator.serve.settings import ServerSettings
 from videoannotator.serve.store.jobs import Claim, Ended, Job, JobStore, ProgressReport
 from videoannotator.serve.work.executor import Execution
@@ -65,6 +67,10 @@ class Attempt:
         self._short: str | None = None
         self.lost = False
         self.over = False
+        self._known = {"job_id": task.job, "attempt": task.attempt}
+        self._span = AttemptSpan(task.traceparent, {**self._known, "worker": claim.worker})
+        if self._span.trace_id is not None:
+            self._known["trace_id"] = self._span.trace_id
 
     @property
     def wish(self) -> Wish | None:
@@ -89,6 +95,10 @@ class Attempt:
         """Take what it tells, pass it on, and see to it that it ends when it has to."""
         if self.over:
             return
+        with logs.about(**self._known):
+            self._step()
+
+    def _step(self) -> None:
         self._listen()
         if self._done is None:
             self._escalate()
@@ -143,7 +153,7 @@ class Attempt:
         if limit is None or self._short is not None or now - self._looked < _MEMORY:
             return
         self._looked = now
-        taken = self.execution.memory()
+        taken = self.execution.memory(limit)
         if taken is not None and taken > limit:
             self._short = (
                 f"the job took {taken / 1e9:.2f} GB of memory; {limit / 1e9:.2f} GB are allowed: "
@@ -189,6 +199,7 @@ class Attempt:
         if job is not None and job.delete_requested_at is not None:
             shutil.rmtree(self.task.folder, ignore_errors=True)
         self.over = True
+        self._span.end(None if job is None else job.state, None if job is None else job.error_code)
         self._ended(job)
 
     def _settled(self, done: Done) -> Job:

@@ -34,8 +34,11 @@ class Execution(Protocol):
         """End it and everything it has started, now."""
         ...
 
-    def memory(self) -> int | None:
-        """Bytes of memory that it takes with everything it has started; None where the place watches that itself."""
+    def memory(self, above: int) -> int | None:
+        """Bytes of memory that it takes with everything it has started; None where the place watches that itself.
+
+        What is not more than ``above`` need not be exact: memory that processes share may count more than once.
+        """
         ...
 
 

@@ -20,6 +20,8 @@ from typing import IO
 import psutil
 
 from videoannotator.errors import DataError
+from videoannotator.run.memory import memory_of_tree
+from videoannotator.serve.operating import logs
 from videoannotator.serve.work.messages import STOP, Done, Gone, Message, Task, packed, unpacked
 
 __all__ = ["LocalExecutor"]
@@ -39,6 +41,7 @@ class _Process:
         self._messages: deque[Message] = deque()
         self._lines: deque[str] = deque(maxlen=_LINES)
         self.served = 0
+        self.known: dict[str, object] = {}
         self.idle_since = time.monotonic()
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path)}
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of ours
@@ -87,15 +90,9 @@ class _Process:
             with suppress(psutil.Error):
                 process.kill()  # psutil makes sure that it is still the same one
 
-    def memory(self) -> int:
-        """Bytes that it and all it has started have in memory."""
-        total = 0
-        with suppress(psutil.Error):
-            root = psutil.Process(self.pid)
-            for process in (root, *root.children(recursive=True)):
-                with suppress(psutil.Error):
-                    total += process.memory_info().rss
-        return total
+    def memory(self, above: int) -> int:
+        """Bytes that it and all it has started have in memory: exact where they are more than ``above``."""
+        return memory_of_tree(self.pid, above)
 
     def end(self) -> None:
         """Let it go: it ends by itself when its input does; soon, or else it is made to."""
@@ -126,7 +123,8 @@ class _Process:
             for line in output:
                 text = line.decode(errors="replace").rstrip()[:_WIDTH]
                 self._lines.append(text)
-                _log.info("process %d: %s", self.pid, text)
+                with logs.about(**self.known):
+                    _log.info("process %d: %s", self.pid, text)
 
     def _said(self) -> str:
         lines = [line for line in self._lines if line and not line.startswith("Extension modules")]
@@ -147,6 +145,7 @@ class _LocalExecution:
             told = {"pid": process.pid, "created": process.created, "host": socket.gethostname()}
             self._note.write_text(json.dumps(told), encoding="utf-8")
         process.served += 1
+        process.known = {"job_id": task.job, "attempt": task.attempt}
         process.send(packed(task))
 
     @property
@@ -182,9 +181,9 @@ class _LocalExecution:
         if self._over is not None:
             self._process.kill()
 
-    def memory(self) -> int | None:
+    def memory(self, above: int) -> int | None:
         """See `Execution`."""
-        return self._process.memory() if self._over is not None else None
+        return self._process.memory(above) if self._over is not None else None
 
 
 class LocalExecutor:

@@ -214,16 +214,16 @@ def _jobs() -> None:
         sa.ForeignKeyConstraint(["video_id"], ["videos.id"], name=op.f("fk_jobs_video_id"), ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
-    op.create_index(op.f("ix_jobs_batch_id"), "jobs", ["batch_id"], unique=False)
+    op.create_index(op.f("ix_jobs_batch_id_created_at_id"), "jobs", ["batch_id", "created_at", "id"], unique=False)
     op.create_index(op.f("ix_jobs_created_at_id"), "jobs", ["created_at", "id"], unique=False)
     op.create_index(op.f("ix_jobs_finished_at_id"), "jobs", ["finished_at", "id"], unique=False)
-    op.create_index("ix_jobs_next", "jobs", ["state", "priority", "created_at", "id"], unique=False)
     op.create_index(op.f("ix_jobs_owner_id_created_at_id"), "jobs", ["owner_id", "created_at", "id"], unique=False)
     op.create_index(
-        op.f("ix_jobs_owner_id_state_created_at_id"), "jobs", ["owner_id", "state", "created_at", "id"], unique=False
+        "ix_jobs_owner_id_state", "jobs", ["owner_id", "state", "created_at", "id", "delete_requested_at"], unique=False
     )
-    op.create_index(op.f("ix_jobs_state_created_at_id"), "jobs", ["state", "created_at", "id"], unique=False)
-    op.create_index(op.f("ix_jobs_video_id"), "jobs", ["video_id"], unique=False)
+    op.create_index("ix_jobs_state", "jobs", ["state", "created_at", "id", "delete_requested_at"], unique=False)
+    op.create_index(op.f("ix_jobs_video_id_created_at_id"), "jobs", ["video_id", "created_at", "id"], unique=False)
+    op.create_index("ix_jobs_next", "jobs", ["state", sa.desc("priority"), "created_at", "id"])
 
 
 def _uploads() -> None:
