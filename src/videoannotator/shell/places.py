@@ -86,7 +86,7 @@ class Folder:
         """All layers put together. ``more``: further settings of ``server`` as typed."""
         from videoannotator.serve.configuring import Configuration
 
-        flags = self.flags() | {f"server.{key}": value for key, value in more.items()}
+        flags = self.flags() | {f"server.{key}": value for key, value in more.items() if value is not None}
         return Configuration.load(config=self.config, flags=flags)
 
     def settings(self, **more: Any) -> ServerSettings:
