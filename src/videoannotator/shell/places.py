@@ -83,7 +83,7 @@ class Folder:
         return found | {key: value for key, value in named.items() if value is not None}
 
     def configuration(self, **more: Any) -> Configuration:
-        """All layers put together. ``more``: further settings of ``server`` as typed."""
+        """All layers put together. ``more``: further settings of ``server`` as typed; None was not."""
         from videoannotator.serve.configuring import Configuration
 
         flags = self.flags() | {f"server.{key}": value for key, value in more.items() if value is not None}
