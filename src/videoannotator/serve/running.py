@@ -173,7 +173,7 @@ def serve(settings: ServerSettings, *, key: Callable[[str], None], ready: Callab
 class _Work:
     """What goes on beside HTTP: jobs, whose worker begins again should it ever fail, and the clean-up."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, cleans: bool = True) -> None:
         self._service = service
         self._worker: Works | None = None
         self._lock = threading.Lock()
@@ -181,8 +181,9 @@ class _Work:
         self._threads: list[Repeated] = []
         if service.settings.jobs.concurrent:
             self._threads.append(Repeated("the worker", self._work, pause=0.0))
-        every = service.settings.retention.every
-        self._threads.append(Repeated("the clean-up", lambda: clean(service), pause=every))
+        if cleans:
+            every = service.settings.retention.every
+            self._threads.append(Repeated("the clean-up", lambda: clean(service), pause=every))
 
     def start(self) -> None:
         """Begin."""
@@ -242,7 +243,7 @@ def work(settings: ServerSettings) -> None:
         stack.callback(service.close)
         migrating.check(service.database)
         instance.join(service.database, settings.data_dir)
-        working = _Work(service)
+        working = _Work(service, cleans=False)
         with _ending(working):
             working.start()
             _log.info("doing jobs of %r", service.database)

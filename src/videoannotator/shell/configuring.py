@@ -106,10 +106,11 @@ def template() -> str:
 def _template_lines() -> Iterator[str]:
     yield "# Settings of videoannotator. Take away the # in front of what you want to change."
     yield "# videoannotator config show --origin tells what counts, and why."
-    table = ""
-    for key, one in known_settings().items():
+    table, known = "", known_settings()
+    places = list(dict.fromkeys(key.rpartition(".")[0] for key in known))
+    for key, one in sorted(known.items(), key=lambda item: places.index(item[0].rpartition(".")[0])):
         place, _, name = key.rpartition(".")
-        if place != table:
+        if place != table:  # each table once, or it is no TOML
             table = place
             yield f"\n[{table}]"
         default = "none" if one.default is None else one.default

@@ -60,6 +60,8 @@ def submit_videos(
     """Send the videos, then ask for the jobs. Their ids go to standard output as soon as they are accepted."""
     files = [] if uploaded else [_existing(video) for video in videos]
     with where.client() as client:
+        if files:
+            _check(client, wanted)
         ids = list(videos) if uploaded else [_sent(client, file) for file in files]
         key = str(uuid.uuid4())
         if len(ids) == 1 and batch is None:
@@ -76,6 +78,15 @@ def submit_videos(
             if not as_json:
                 say(line_of(job))
         return follow(client, [job["id"] for job in jobs], as_json=as_json) if watch else Exit.WELL
+
+
+def _check(client: Client, wanted: Wanted) -> None:
+    """Ask whether it would run before anything is sent. Raises `UsageError` with everything that is wrong."""
+    asked = {name: value for name, value in wanted.plain.items() if name != "priority"}
+    verdict = client.ask("POST", "/config/validate", body=asked)
+    if not verdict["valid"]:
+        wrong = [f"{one['field']}: {one['message']}" for one in verdict["errors"]] or [verdict["message"]]
+        raise UsageError("the server would not run this, and nothing was sent:\n  " + "\n  ".join(wrong))
 
 
 def _existing(video: str) -> Path:

@@ -11,7 +11,7 @@ from videoannotator.data.needs import Audio, Frames, Output
 from videoannotator.discover.catalog import Catalog, PipelineEntry
 from videoannotator.discover.known import SHIPPED, how_to_install
 from videoannotator.discover.models import ModelStore
-from videoannotator.discover.readiness import readiness
+from videoannotator.discover.readiness import describe_model, readiness
 from videoannotator.discover.settings import schema_of
 from videoannotator.errors import PluginError, UnknownPipelineError
 from videoannotator.serve.api.asking import Anybody, Serving
@@ -52,6 +52,7 @@ class PipelineShown(BaseModel):
     available: bool = Field(description="it can run at once")
     missing: str | None = Field(description="what it lacks")
     get: str | None = Field(description="what an operator types, or a user does, to have it")
+    fetches: list[str] = Field(description="weights that are fetched first, with the settings as they are")
     installed: bool
     version: str | None
     backends: list[str]
@@ -231,6 +232,7 @@ def _pipeline(entries: tuple[PipelineEntry, ...]) -> PipelineShown:
         available=state.ready,
         missing=state.missing,
         get=state.get,
+        fetches=[describe_model(model) for model in state.fetch],
         installed=True,
         version=spec.version,
         backends=[one.spec.backend for one in entries if one.spec.backend],
@@ -274,6 +276,7 @@ def _absent(name: str) -> PipelineShown:
         available=False,
         missing="it is not installed",
         get=f"an operator types: {how_to_install(name)}",
+        fetches=[],
         installed=False,
         version=None,
         backends=[],

@@ -145,8 +145,8 @@ function folder(roots, state, changed) {
 
 function choice(one, state, pick, changed) {
   const id = `pipeline-${one.name}`;
-  const weights = one.models.filter((model) => !model.on_disk);
-  const licence = [one.licence, ...one.models.map((model) => model.licence)].filter((text, at, all) => text && all.indexOf(text) === at);
+  const licences = [one.licence, ...one.models.map((model) => model.licence)];
+  const licence = licences.filter((text, at) => text && licences.indexOf(text) === at);
   const box = h("input", { type: "checkbox", id, checked: state.chosen.has(one.name), disabled: !one.enabled, onchange: () => {
     if (box.checked) state.chosen.add(one.name);
     else state.chosen.delete(one.name);
@@ -158,7 +158,7 @@ function choice(one, state, pick, changed) {
     h("div", { id: `${id}-more` },
       h("p", {}, one.description),
       h("p", { class: "hint" }, [one.needs.length ? `needs ${one.needs.join(", ")}` : null, licence.length ? `licence ${licence.join(", ")}` : null].filter(Boolean).join(" · ")),
-      one.enabled && weights.length ? h("p", { class: "hint" }, `Fetches its weights first: ${weights.map((model) => `${model.name}${model.size ? ` (${bytes(model.size)})` : ""}`).join(", ")}`) : null,
+      one.enabled && one.fetches.length ? h("p", { class: "hint" }, `Fetches its weights first: ${one.fetches.join("; ")}`) : null,
       one.enabled ? null : h("p", { class: "hint" }, [one.missing, one.get].filter(Boolean).join("; "))),
     state.chosen.has(one.name) && Object.keys(one.config_schema?.properties || {}).length ? settings(one, state, changed) : null);
 }
