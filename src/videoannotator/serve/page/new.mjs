@@ -143,6 +143,12 @@ function folder(roots, state, changed) {
     h("div", { class: "actions" }, roots.map((root) => h("button", { type: "button", onclick: () => open(root) }, root))), list);
 }
 
+/** A need in plain words: "rows of person_tracking, if it runs" -> "person tracking (better with it)". */
+function plainly(need) {
+  const told = need.match(/^rows of (\w+)(, if it runs)?$/);
+  return told ? `${told[1].replaceAll("_", " ")}${told[2] ? " (better with it)" : ""}` : need;
+}
+
 function choice(one, state, pick, changed) {
   const id = `pipeline-${one.name}`;
   const licences = [one.licence, ...one.models.map((model) => model.licence)];
@@ -157,7 +163,7 @@ function choice(one, state, pick, changed) {
     h("label", { for: id, class: "name" }, box, ` ${one.display_name}`),
     h("div", { id: `${id}-more` },
       h("p", {}, one.description),
-      h("p", { class: "hint" }, [one.needs.length ? `needs ${one.needs.join(", ")}` : null, licence.length ? `licence ${licence.join(", ")}` : null].filter(Boolean).join(" · ")),
+      h("p", { class: "hint" }, [one.needs.length ? `needs ${one.needs.map(plainly).join(", ")}` : null, licence.length ? `licence ${licence.join(", ")}` : null].filter(Boolean).join(" · ")),
       one.enabled && one.fetches.length ? h("p", { class: "hint" }, `Fetches its weights first: ${one.fetches.join("; ")}`) : null,
       one.enabled ? null : h("p", { class: "hint" }, [one.missing, one.get].filter(Boolean).join("; "))),
     state.chosen.has(one.name) && Object.keys(one.config_schema?.properties || {}).length ? settings(one, state, changed) : null);
@@ -222,9 +228,13 @@ async function estimate(state, place, signal) {
   try {
     const told = await post("jobs/estimate", { video_id: videos[0].id, ...request(state) }, { signal });
     if (turn !== state.turn) return;
-    const seconds = told.seconds === null ? null : (told.seconds * videos.reduce((sum, one) => sum + one.duration, 0)) / (videos[0].duration || 1);
-    fill(place, told.seconds === null ? "How long it takes is not known yet: it was never run here." : `It takes about ${lasting(seconds)}`,
-      told.memory ? ` and up to ${bytes(told.memory)} of memory.` : ".");
+    const share = told.media_seconds || videos[0].duration || 1;
+    const whole = videos.reduce((sum, one) => sum + one.duration, 0);
+    const memory = Object.entries(told.memory).filter(([, size]) => size).map(([device, size]) => `${bytes(size)} on ${device}`);
+    fill(place, told.seconds === null ? "How long it takes is not known before it has run here once." : `It takes about ${lasting((told.seconds * whole) / share)}.`,
+      memory.length ? ` Memory: up to ${memory.join(", ")}.` : "",
+      told.to_fetch.length ? ` Fetched first: ${told.download_bytes ? bytes(told.download_bytes) : "weights of a size that is not told"}.` : "",
+      told.warnings.map((one) => h("span", { class: "hint" }, ` ${one.message}`)));
   } catch (error) {
     if (turn === state.turn && error.name !== "AbortError") fill(place, error.told || "");
   }
