@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from videoannotator.discover.known import distributions
+from videoannotator.shell.configuring import settings_table
 from videoannotator.shell.main import Exit
 
 Ended = subprocess.CompletedProcess[str]
@@ -313,3 +314,9 @@ def test_without_the_extra_everything_else_works(command: Callable[..., Ended], 
         check=False,
     )
     assert imported.returncode == 0
+
+
+def test_the_page_about_the_server_lists_every_setting_as_it_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
+    written = page.partition("<!-- settings -->\n")[2].partition("<!-- end of settings -->")[0]
+    assert written.strip() == settings_table()
