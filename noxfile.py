@@ -29,7 +29,17 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy, strict, on the library and on every plugin."""
-    session.install("-r", "requirements/light.txt", "mypy", "types-psutil", "types-tqdm", "hypothesis", *CONSTRAINTS)
+    session.install(
+        "-r",
+        "requirements/light.txt",
+        "-e",
+        ".[postgres,tracing]",
+        "mypy",
+        "types-psutil",
+        "types-tqdm",
+        "hypothesis",
+        *CONSTRAINTS,
+    )
     session.run("mypy")
     for plugin in sorted(Path("plugins").glob("*/src")):
         session.run("mypy", str(plugin))
