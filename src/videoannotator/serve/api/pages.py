@@ -34,8 +34,8 @@ _VIEWER_POLICY = (  # it styles its elements by script
 )
 _ABSENT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Video Annotation Viewer</title>
 <link rel="stylesheet" href="/page/style.css"><main><h1>The Video Annotation Viewer is not here</h1>
-<p>It is a separate program. Put its build, made for the address <code>/viewer/</code>, into the server's data folder under
-the name <code>viewer</code>. Then this address shows it.</p>
+<p>It is a separate program. Put its build, made for the address <code>/viewer/</code>, into the server's data folder
+under the name <code>viewer</code>. Then this address shows it.</p>
 <p>Until then: <a href="/">this server's own page</a>, which also gives ZIP files that the viewer opens.</p></main>
 </html>
 """
