@@ -106,13 +106,20 @@ def make_data_dir(settings: ServerSettings) -> None:
 def listening(settings: ServerSettings) -> socket.socket:
     """A socket that listens where the settings say. Raises `UsageError` when that cannot be."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # asyncio sends at once (TCP_NODELAY) only where a socket says that it is one of TCP
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        if os.name == "posix":  # elsewhere it would let two servers share a port
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((settings.host, settings.port))
+        made.listen(2048)
     except OSError as error:
+        made.close()
         raise UsageError(
             f"cannot listen at {settings.host} port {settings.port}: {error.strerror}; "
             "choose another one with --host and --port"
         ) from error
+    return made
 
 
 def address_of(made: socket.socket) -> str:
