@@ -22,7 +22,7 @@ from videoannotator.run.resources import ResourceManager
 from videoannotator.serve.failpoints import failpoint
 from videoannotator.serve.work.messages import Done, Message, Noted, Progressed, Task
 from videoannotator.serve.work.retrying import code_of, failing_code, retries
-from videoannotator.serve.work.writing import Written, write_result
+from videoannotator.serve.work.writing import Written, remove_older, write_result
 
 __all__ = ["Stop", "Worked", "execute", "summary_of"]
 
@@ -97,6 +97,7 @@ def execute(task: Task, tell: Callable[[Message], None], stop: Stop, worked: Wor
 
 def _executed(task: Task, tell: Callable[[Message], None], stop: Stop, worked: Worked) -> Done:
     stop.check()
+    remove_older(task)
     annotator = worked.annotator(task)
     try:
         stop.watch(annotator)
