@@ -15,7 +15,7 @@ from videoannotator.serve.settings import ServerSettings
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 def test_answers_leave_at_once(tmp_path: Path, host: str) -> None:
-    """Nagle's algorithm holds the second part of an answer back until the first is confirmed: 40 ms for each request."""
+    """Nagle's algorithm holds the second part of an answer back until the first is confirmed: 40 ms a request."""
     if host == "::1" and not socket.has_dualstack_ipv6():
         pytest.skip("this machine has no IPv6")
     made = listening(ServerSettings(data_dir=tmp_path, host=host, port=0))

@@ -19,7 +19,7 @@ export async function adminView(main, parts, me, signal) {
   const again = async () => {
     const everybody = await all("users", "users");
     drawUsers(users, everybody, me, again);
-    drawKeys(keys, await all("keys", "keys"), everybody, again);
+    drawKeys(keys, await all("keys?user_id=all", "keys"), everybody, again);
   };
   await again();
   const [health, storage, workers] = await Promise.all(["system/health", "system/storage", "system/workers"].map((path) => get(path, { signal }).catch((error) => ({ problem: error.told }))));
@@ -44,7 +44,7 @@ function drawUsers(place, users, me, again) {
   const name = h("input", { id: "new-user", required: true, maxlength: 100 });
   const role = h("select", { id: "new-role" }, Object.entries(ROLES).map(([key, words]) => h("option", { value: key }, `${key}: ${words}`)));
   fill(place, h("h2", { id: "h-users" }, "Users"),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "h-users" }, h("table", {},
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of users" }, h("table", {},
       h("thead", {}, h("tr", {}, ["Name", "Role", "Since", "State"].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, users.map((user) => {
         const pick = h("select", { "aria-label": `Role of ${user.name}`, onchange: (event) => acting(() => change(user, { role: pick.value }), `${user.name} is ${pick.value} now`, again)(event) },
@@ -64,7 +64,7 @@ function drawKeys(place, keys, users, again) {
   const whose = h("select", { id: "key-owner" }, users.filter((user) => user.active).map((user) => h("option", { value: user.id }, user.name)));
   const shown = h("div", { "aria-live": "polite" });
   fill(place, h("h2", { id: "h-keys" }, "Keys"),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "h-keys" }, h("table", {},
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of keys" }, h("table", {},
       h("thead", {}, h("tr", {}, ["Key", "Name", "Whose", "Scopes", "Used last", "Until", ""].map((text) => h("th", { scope: "col" }, text || h("span", { class: "unseen" }, "Actions"))))),
       h("tbody", {}, keys.map((key) => h("tr", {}, h("th", { scope: "row" }, `va_${key.id}_…`), h("td", {}, key.name), h("td", {}, nameOf[key.user_id] || ""),
         h("td", {}, key.scopes.join(", ")), h("td", {}, key.last_used_at ? moment(key.last_used_at) : "never"),

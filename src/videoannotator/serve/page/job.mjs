@@ -63,7 +63,7 @@ function tables(job, found, results) {
   const failures = [...results.failures.map((one) => ({ pipeline: "the file", ...one })), ...found.flatMap(([name, one]) => one.failures.map((failure) => ({ pipeline: name, ...failure })))];
   const covered = (one) => (one.coverage.spans || []).reduce((sum, [start, end]) => sum + end - start, 0);
   return h("section", { class: "card", "aria-labelledby": "h-found" }, h("h2", { id: "h-found" }, "What was found"),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "h-found" }, h("table", {},
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of pipelines" }, h("table", {},
       h("thead", {}, h("tr", {}, ["Pipeline", "Rows", "Looked at", "Took", "Weights"].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, found.map(([name, one]) => h("tr", {},
         h("th", { scope: "row" }, name.replaceAll("_", " ")),

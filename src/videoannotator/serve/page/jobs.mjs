@@ -59,7 +59,7 @@ export function actions(job, me, again) {
   return [
     ended ? null : h("button", { type: "button", "aria-label": label("Cancel"), onclick: act(() => post(`jobs/${job.id}/cancel`), "It stops within seconds") }, "Cancel"),
     ["failed", "partial", "cancelled"].includes(job.state)
-      ? h("button", { type: "button", "aria-label": label("Try again:"), onclick: act(() => post(`jobs/${job.id}/retry`), "It is in the queue again") }, "Try again") : null,
+      ? h("button", { type: "button", "aria-label": label("Try again:"), onclick: act(async () => (location.hash = `#/job/${(await post(`jobs/${job.id}/retry`)).id}`), "A new job does it again") }, "Try again") : null,
     h("button", { type: "button", class: "quiet", "aria-label": label("Delete"), onclick: async () => {
       if (await sure(`Delete the job of ${job.video_filename}, with its result?`, "Delete it")) await act(() => remove(`jobs/${job.id}`), "Deleted")();
     } }, "Delete"),

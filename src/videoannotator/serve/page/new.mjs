@@ -276,7 +276,7 @@ function save(state) {
   const dialog = h("dialog", { "aria-labelledby": "save-title" });
   const keep = async (event) => {
     event.preventDefault();
-    await post("templates", { name: name.value, ...request(state) }).then(
+    await post("templates", { name: name.value, request: request(state) }).then(
       () => { dialog.close(); say(`Kept as ${name.value}`); }, (error) => say(error.told, true));
   };
   dialog.append(h("form", { onsubmit: keep }, h("h2", { id: "save-title" }, "Keep these choices"), h("label", { for: "template-name" }, "Name"), name,

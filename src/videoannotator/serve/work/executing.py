@@ -25,7 +25,7 @@ from videoannotator.serve.failpoints import failpoint
 from videoannotator.serve.work.messages import Done, Message, Noted, Progressed, Task
 from videoannotator.serve.work.retrying import code_of, failing_code, retries
 from videoannotator.serve.work.tabling import add_tables
-from videoannotator.serve.work.writing import Written, named, write_result
+from videoannotator.serve.work.writing import Written, named, remove_older, write_result
 
 __all__ = ["Stop", "Worked", "execute", "summary_of"]
 
@@ -100,6 +100,7 @@ def execute(task: Task, tell: Callable[[Message], None], stop: Stop, worked: Wor
 
 def _executed(task: Task, tell: Callable[[Message], None], stop: Stop, worked: Worked) -> Done:
     stop.check()
+    remove_older(task)
     annotator = worked.annotator(task)
     try:
         stop.watch(annotator)

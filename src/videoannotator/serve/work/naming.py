@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from videoannotator.serve.errors import RequestError
 from videoannotator.serve.request import JobRequest
 from videoannotator.serve.settings import ServerSettings
 
-__all__ = ["absolute", "job_folder", "output_folder", "relative", "stem_of", "target_of"]
+__all__ = ["PART", "absolute", "job_folder", "older_targets", "output_folder", "relative", "stem_of", "target_of"]
 
+PART = ".part"
+"""The end of a folder's name while it is being filled."""
 _LONGEST = 100
 """Bytes of a stem: formats add to it, and most file systems end at 255."""
 
@@ -59,8 +62,27 @@ def target_of(settings: ServerSettings, request: JobRequest, job_id: str, attemp
     """Where the result of an attempt is to appear. No two attempts share one. Raises `RequestError`."""
     folder = output_folder(settings, request)
     if folder is None:
-        return job_folder(settings, job_id) / f"attempt-{attempt}"
-    return folder / f"{stem}-{job_id[:8]}{f'-{attempt}' if attempt > 1 else ''}"
+        return job_folder(settings, job_id) / _inside(attempt)
+    return folder / _outside(job_id, attempt, stem)
+
+
+def older_targets(folder: Path, target: Path, job_id: str, attempt: int, stem: str) -> Iterator[Path]:
+    """Where attempts before this one may have left a result, or a part of one. They can never be committed any more.
+
+    ``folder``: of the job. ``target``: of this attempt.
+    """
+    for number in range(1, attempt):
+        name = _inside(number) if target.parent == folder else _outside(job_id, number, stem)
+        yield target.with_name(name)
+        yield target.with_name(name + PART)
+
+
+def _inside(attempt: int) -> str:
+    return f"attempt-{attempt}"
+
+
+def _outside(job_id: str, attempt: int, stem: str) -> str:
+    return f"{stem}-{job_id[:8]}{f'-{attempt}' if attempt > 1 else ''}"
 
 
 def relative(settings: ServerSettings, path: str) -> str:

@@ -14,12 +14,10 @@ from videoannotator.discover.catalog import catalog
 from videoannotator.errors import FormatError
 from videoannotator.serve.failpoints import failpoint
 from videoannotator.serve.work.messages import Task
-from videoannotator.serve.work.naming import stem_of
+from videoannotator.serve.work.naming import PART, older_targets, stem_of
 from videoannotator.serve.work.retrying import code_of
 
-__all__ = ["Written", "named", "write_result"]
-
-PART = ".part"
+__all__ = ["Written", "named", "remove_older", "write_result"]
 
 
 @attrs.frozen
@@ -57,6 +55,13 @@ def write_result(result: Result, task: Task) -> Written:
         shutil.rmtree(working, ignore_errors=True)
         raise
     return Written(size, files, failures)
+
+
+def remove_older(task: Task) -> None:
+    """Remove what attempts before this one have left: killed while they wrote, or before what they wrote counted."""
+    folder, target = Path(task.folder), Path(task.target)
+    for left in older_targets(folder, target, task.job, task.attempt, stem_of(task.name)):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def named(result: Result, name: str) -> Result:
