@@ -10,7 +10,7 @@ from videoannotator.serve.service import Service
 def test_without_a_build_it_says_what_to_do(client: Any) -> None:
     answer = client.get("/viewer/")
     assert answer.status_code == 404
-    assert "--base=/viewer/" in answer.text
+    assert "made for the address <code>/viewer/</code>" in answer.text
     assert "data folder" in answer.text
 
 
