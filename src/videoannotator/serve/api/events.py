@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import anyio
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -22,6 +22,7 @@ from videoannotator.serve.access.principals import Principal
 from videoannotator.serve.api.asking import Reader, Serving
 from videoannotator.serve.api.models import Limit, moment_text, problems_for
 from videoannotator.serve.api.models_jobs import JobShown
+from videoannotator.serve.api.newest import Newest
 from videoannotator.serve.errors import NotFoundError
 from videoannotator.serve.service import Service
 from videoannotator.serve.store.listing import JobEvent
@@ -34,6 +35,8 @@ _LONGEST = 3600.0
 """Seconds until a stream ends and the client comes back: keys that were revoked meanwhile are noticed then."""
 _SETTLED = 10.0
 """Seconds after which no event with a smaller number can appear any more: no transaction takes that long."""
+_IS_THERE = 2.0
+"""Seconds between two looks whether a job that says nothing is still there."""
 _ONCE = 200
 
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -45,6 +48,14 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 LastId = Annotated[
     str | None, Header(alias="Last-Event-ID", max_length=100, description="go on behind this event; as browsers do")
 ]
+
+
+def of_this_process(request: Request) -> Newest:
+    """One for all streams of this application."""
+    return cast("Newest", request.app.state.newest)
+
+
+News = Annotated[Newest, Depends(of_this_process)]
 
 
 class EventShown(BaseModel):
@@ -124,6 +135,7 @@ def place(service: Serving, principal: Reader) -> Iterator[None]:
 )
 async def all_events(
     service: Serving,
+    newest: News,
     principal: Reader,
     job_id: Annotated[str | None, Depends(followed_job)],
     token: Annotated[
@@ -138,7 +150,7 @@ async def all_events(
     after = _number(last_event_id)
     if after is None and job_id is None:
         after = await run_in_threadpool(service.listing.last_event)
-    async for event in _followed(service, principal, job_id, after, ends=False):
+    async for event in _followed(service, newest, principal, job_id, after, ends=False):
         yield event
 
 
@@ -150,12 +162,13 @@ async def all_events(
 )
 async def job_events(
     service: Serving,
+    newest: News,
     principal: Reader,
     job_id: Annotated[str, Depends(this_job)],
     last_event_id: LastId = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens to a job, from its beginning; the stream ends with `job.complete`."""
-    async for event in _followed(service, principal, job_id, _number(last_event_id), ends=True):
+    async for event in _followed(service, newest, principal, job_id, _number(last_event_id), ends=True):
         yield event
 
 
@@ -190,17 +203,22 @@ def _number(said: str | None) -> int | None:
 
 
 async def _followed(
-    service: Service, principal: Principal, job_id: str | None, after: int | None, *, ends: bool
+    service: Service, newest: Newest, principal: Principal, job_id: str | None, after: int | None, *, ends: bool
 ) -> AsyncIterator[ServerSentEvent]:
     follower = Follower(service, principal.owner, job_id, after)
     until = time.monotonic() + _LONGEST
-    complete = False
+    complete, seen, asked = False, None, float("-inf")
     while time.monotonic() < until and not complete:
-        events = await run_in_threadpool(follower.new)
+        number = await newest.number()
+        # on PostgreSQL an event can appear behind one with a larger number
+        settled = service.database.is_sqlite or time.monotonic() - newest.changed > _SETTLED
+        events = [] if number == seen and settled else await run_in_threadpool(follower.new)
+        seen = number if not events else None  # there may be more than are read at once
         for event in events:
             yield _told(event)
             complete = complete or (ends and event.kind == "complete")
-        if not events and ends:
+        if not events and ends and time.monotonic() - asked >= _IS_THERE:
+            asked = time.monotonic()
             try:
                 view = await run_in_threadpool(service.listing.get, job_id or "", principal.owner)
             except NotFoundError:  # deleted meanwhile
