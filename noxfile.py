@@ -63,6 +63,21 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def nightly(session: nox.Session) -> None:
+    """What takes hours: the same tests with many more kills, examples, damaged files and requests; and load."""
+    session.install("-r", "requirements/all.txt", *CONSTRAINTS)
+    often = {
+        "VIDEOANNOTATOR_TEST_DAMAGED": "5000",
+        "VIDEOANNOTATOR_TEST_EXAMPLES": "1000",
+        "VIDEOANNOTATOR_TEST_ROUNDS": "500",
+    }
+    session.run(
+        "pytest", *(session.posargs or ("tests/serve", "tests/decode/test_hostile.py", "tests/formats")), env=often
+    )
+    session.run("python", "-m", "benchmarks.load", "--minutes", "10")
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """The documentation as a site, every link checked."""
     session.install("mkdocs>=1.6,<2", *CONSTRAINTS)
