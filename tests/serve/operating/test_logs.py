@@ -76,8 +76,9 @@ def test_text_is_for_people(installed: Callable[..., io.StringIO]) -> None:
 
 
 def test_installing_twice_writes_once(installed: Callable[..., io.StringIO]) -> None:
-    """Also what uvicorn says, which brings handlers of its own."""
+    """Also what uvicorn says, which brings handlers of its own, and a level."""
     logging.getLogger("uvicorn.error").addHandler(logging.StreamHandler(io.StringIO()))
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     installed("text")
     stream = installed("text")
     logging.getLogger("uvicorn.error").info("started")

@@ -59,11 +59,12 @@ def install(form: str = "text", level: str = "info", *, stream: TextIO | None = 
         root.removeHandler(other)
     root.addHandler(handler)
     root.setLevel(level.upper())
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(max(logging.getLevelName(least), root.level))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # its own handlers would write everything twice
         logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).setLevel(logging.NOTSET)
         logging.getLogger(name).propagate = True
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(logging.getLevelName(least), root.level))
     logging.captureWarnings(True)
 
 
