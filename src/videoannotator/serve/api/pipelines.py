@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from videoannotator.data.needs import Audio, Frames, Output
@@ -25,6 +26,9 @@ from videoannotator.serve.validating import Verdict
 __all__ = ["router"]
 
 router = APIRouter(tags=["pipelines"])
+
+_FRESH = 5.0
+"""Seconds for which the list is kept: it takes a look at the disk for every model there is."""
 
 Name = Annotated[str, Path(max_length=200, examples=["scene_detection"])]
 
@@ -144,9 +148,16 @@ class VerdictShown(BaseModel):
 
 @router.get("/pipelines", response_model=PipelineList, responses=problems_for())
 @router.get("/pipelines/", response_model=PipelineList, include_in_schema=False)
-def list_pipelines(service: Serving, principal: Anybody) -> PipelineList:
-    """Which pipelines there are, whether they can run, and what those need that cannot."""
-    found = service.catalog
+def list_pipelines(request: Request, service: Serving, principal: Anybody) -> Response:
+    """Which pipelines there are, whether they can run, and what those need that cannot; a few seconds old at most."""
+    kept: tuple[float, bytes] | None = getattr(request.app.state, "pipelines", None)
+    if kept is None or time.monotonic() - kept[0] > _FRESH:
+        kept = time.monotonic(), _listed(service.catalog).model_dump_json().encode()
+        request.app.state.pipelines = kept
+    return Response(kept[1], media_type="application/json")
+
+
+def _listed(found: Catalog) -> PipelineList:
     shown = [_pipeline(found.backends(name)) for name in found.pipelines]
     shown += [_absent(name) for name in SHIPPED if name not in found.pipelines]
     broken = [{"plugin": item.plugin.name, "reason": item.reason} for item in found.broken]
