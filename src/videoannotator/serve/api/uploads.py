@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -28,16 +26,14 @@ from videoannotator.serve.api.models_videos import UploadList, UploadShown
 from videoannotator.serve.api.streaming import announced_length, in_blocks
 from videoannotator.serve.errors import (
     BusyError,
-    ChecksumError,
     ConflictError,
-    MediaRefusedError,
-    NotFoundError,
     PreconditionError,
     RequestError,
     TooLargeError,
     UnsupportedBodyError,
 )
-from videoannotator.serve.receiving import admit, plain_title, room_for, writing
+from videoannotator.serve.receiving import plain_title, room_for, writing
+from videoannotator.serve.resuming import ALGORITHMS, Appender, Checksum, complete, life_of, part_of
 from videoannotator.serve.service import Service
 from videoannotator.serve.store.uploads import Upload
 
@@ -47,10 +43,7 @@ router = APIRouter(tags=["uploads"])
 
 VERSION = "1.0.0"
 _EXTENSIONS = "creation,creation-with-upload,expiration,termination,checksum"
-_ALGORITHMS = ("sha1", "sha256", "sha512", "md5")
 _CHUNK_TYPE = "application/offset+octet-stream"
-_EVERY = 64 << 20
-"""Bytes after which what has arrived is put on the disk for certain: no more is lost when the server dies."""
 
 _Tus = Annotated[str | None, Header(alias="Tus-Resumable", description="the version the client speaks: 1.0.0")]
 _BODY: dict[str, Any] = {
@@ -78,7 +71,7 @@ def _told(service: Service, upload: Upload) -> dict[str, str]:
 @router.options("/uploads", status_code=204, responses={204: {"description": "what is spoken here, in headers"}})
 def uploads_options(service: Serving) -> Response:
     """What this server speaks: version, extensions, largest size."""
-    told = {"Tus-Version": VERSION, "Tus-Extension": _EXTENSIONS, "Tus-Checksum-Algorithm": ",".join(_ALGORITHMS)}
+    told = {"Tus-Version": VERSION, "Tus-Extension": _EXTENSIONS, "Tus-Checksum-Algorithm": ",".join(ALGORITHMS)}
     return Response(status_code=204, headers={**_base(service), **told})
 
 
@@ -125,10 +118,10 @@ def _begin(service: Service, principal: Principal, length: int, metadata: dict[s
     with service.database.write() as connection:
         service.quotas.require_bytes(connection, principal.user_id, length)
         upload = service.uploads.add(
-            principal.user_id, name, length, metadata, seconds=_life(service), connection=connection
+            principal.user_id, name, length, metadata, seconds=life_of(service), connection=connection
         )
     with writing():
-        path = _path(service, upload.id)
+        path = part_of(service, upload.id)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     return upload
@@ -188,7 +181,7 @@ def end_upload(service: Serving, principal: Writer, upload_id: str, tus_resumabl
     upload = service.uploads.get(upload_id, principal.user_id)
     with _alone(service, upload):
         service.uploads.remove(upload.id)
-        _path(service, upload.id).unlink(missing_ok=True)
+        part_of(service, upload.id).unlink(missing_ok=True)
     _lock_path(service, upload.id).unlink(missing_ok=True)
     return Response(status_code=204, headers=_base(service))
 
@@ -203,7 +196,7 @@ async def _append(
             code="UPLOAD_COMPLETE",
             hint=f"GET /api/v1/uploads/{upload.id}",
         )
-    check = _Checksum.of(request.headers.get("upload-checksum"))
+    check = Checksum.of(request.headers.get("upload-checksum"))
     length = announced_length(request)
     if length is not None and offset + length > upload.length:
         raise TooLargeError(f"{offset + length - upload.length:,} bytes more than the upload was begun for")
@@ -218,7 +211,7 @@ async def _append(
                 hint="HEAD tells where",
                 headers=_told(service, upload),
             )
-        writer = await run_in_threadpool(_Writer, service, upload, check)
+        writer = await run_in_threadpool(Appender, service, upload, check)
         try:
             await in_blocks(_whole(request.stream()), writer.write)
         finally:
@@ -226,7 +219,7 @@ async def _append(
         if check is not None:
             upload = await run_in_threadpool(writer.keep)
         if upload.received == upload.length:
-            upload = await run_in_threadpool(_complete, service, upload)
+            upload = await run_in_threadpool(complete, service, upload)
     finally:
         await run_in_threadpool(lock.release)
     return upload, _video_of(upload)
@@ -243,122 +236,6 @@ async def _whole(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield piece
     except ClientDisconnect:
         return
-
-
-class _Checksum:
-    """What the header ``Upload-Checksum`` announces of the bytes of one request."""
-
-    def __init__(self, algorithm: str, wanted: bytes) -> None:
-        self.hash = hashlib.new(algorithm, usedforsecurity=False)
-        self._wanted = wanted
-
-    @classmethod
-    def of(cls, said: str | None) -> _Checksum | None:
-        if said is None:
-            return None
-        algorithm, _, digest = said.partition(" ")
-        try:
-            wanted = base64.b64decode(digest, validate=True)
-        except (binascii.Error, ValueError):
-            wanted = b""
-        if algorithm not in _ALGORITHMS or not wanted:
-            raise RequestError(
-                f"Upload-Checksum must be an algorithm ({', '.join(_ALGORITHMS)}), a space and base64",
-                code="INVALID_CHECKSUM",
-            )
-        return cls(algorithm, wanted)
-
-    def require(self) -> None:
-        if self.hash.digest() != self._wanted:
-            raise ChecksumError("other bytes arrived than were announced", hint="send this part again")
-
-
-class _Writer:
-    """Adds to the file of an upload, behind what is certain; tells the database when more is.
-
-    With a checksum nothing counts before all of it is here and right.
-    """
-
-    def __init__(self, service: Service, upload: Upload, check: _Checksum | None) -> None:
-        self._service, self._upload, self._check = service, upload, check
-        self._at = upload.received
-        with writing():
-            self._file = _path(service, upload.id).open("r+b" if _path(service, upload.id).exists() else "xb")
-            if os.fstat(self._file.fileno()).st_size < self._at:
-                raise NotFoundError(
-                    "bytes of this upload are not on the disk any more",
-                    code="UPLOAD_NOT_FOUND",
-                    hint="begin again: POST /api/v1/uploads",
-                )
-            self._file.truncate(self._at)
-            self._file.seek(self._at)
-
-    def write(self, data: bytes) -> None:
-        if self._at + len(data) > self._upload.length:
-            raise TooLargeError("more bytes than the upload was begun for")
-        with writing():
-            self._file.write(data)
-        self._at += len(data)
-        if self._check is not None:
-            self._check.hash.update(data)
-        elif self._at - self._upload.received >= _EVERY:
-            self._sync()
-
-    def _sync(self) -> None:
-        with writing():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._upload = self._service.uploads.received(self._upload.id, self._at, seconds=_life(self._service))
-
-    def close(self) -> Upload:
-        """What came is certain now, unless there is a checksum to be held against it."""
-        with self._file:
-            if self._check is None and self._at != self._upload.received:
-                self._sync()
-            elif self._check is not None:
-                with writing():
-                    self._file.flush()
-                    os.fsync(self._file.fileno())
-        return self._upload
-
-    def keep(self) -> Upload:
-        """All of it came: it counts if the checksum is right. Raises `ChecksumError`."""
-        if self._check is not None:
-            self._check.require()
-        self._upload = self._service.uploads.received(self._upload.id, self._at, seconds=_life(self._service))
-        return self._upload
-
-
-def _complete(service: Service, upload: Upload) -> Upload:
-    path = _path(service, upload.id)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    announced = str(upload.metadata.get("sha256", "")).lower()
-    try:
-        if announced and announced != sha256:
-            raise MediaRefusedError(
-                f"the file has the SHA-256 {sha256}, its metadata announced {announced}",
-                code="CHECKSUM_MISMATCH",
-                hint="send the file again",
-            )
-        video = admit(
-            service,
-            upload.owner_id,
-            path,
-            name=upload.name,
-            size=upload.length,
-            sha256=sha256,
-            upload_id=upload.id,
-        )
-    except MediaRefusedError as error:
-        service.uploads.refused(upload.id, str(error))
-        path.unlink(missing_ok=True)
-        raise
-    return service.uploads.taken(upload.id, video.id)
-
-
-def _path(service: Service, upload_id: str) -> Path:
-    return service.settings.data_dir / "uploads" / f"{upload_id}.part"
 
 
 def _lock_path(service: Service, upload_id: str) -> Path:
@@ -382,10 +259,6 @@ def _alone(service: Service, upload: Upload) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _life(service: Service) -> float:
-    return service.settings.retention.upload_hours * 3600.0
 
 
 def _spoken(service: Service, said: str | None) -> None:
