@@ -1,4 +1,4 @@
-"""What is taken out of spans before they leave. Imports OpenTelemetry: only `tracing` imports this, when it is asked to."""
+"""What is taken out of spans before they leave. Imports OpenTelemetry, so that only `tracing` imports it, when on."""
 
 from __future__ import annotations
 
