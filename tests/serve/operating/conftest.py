@@ -112,6 +112,15 @@ class Running:
         """What it has logged."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
+    def said(self, text: str, request_id: str) -> list[str]:
+        """Messages with ``text``, up to the one about a request, which is written when its answer is on its way."""
+        for _ in range(100):
+            lines = [line for line in self.lines() if text in line["message"]]
+            if any(line.get("request_id") == request_id for line in lines):
+                return [line["message"] for line in lines]
+            time.sleep(0.05)
+        raise AssertionError(f"the log tells nothing of request {request_id}")
+
 
 def start(folder: Path, *settings: str, **environment: str) -> Running:
     """A server with these settings (``jobs.concurrent=2``), once it listens."""

@@ -13,7 +13,8 @@ import attrs
 import pytest
 import yaml
 
-from videoannotator.serve.settings import ServerSettings
+from videoannotator.errors import ConfigError
+from videoannotator.serve.settings import Access, ServerSettings
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -106,6 +107,8 @@ def test_compose() -> None:
     assert services["server"]["environment"].items() - services["worker"]["environment"].items() == {
         ("VIDEOANNOTATOR_SERVER_JOBS_CONCURRENT", "0")
     }
+    (network,) = told["networks"]["default"]["ipam"]["config"]
+    assert services["server"]["environment"]["VIDEOANNOTATOR_SERVER_ACCESS_PROXIES"] == network["gateway"]
     assert "PASSWORD" not in services["server"]["environment"]["VIDEOANNOTATOR_SERVER_DATABASE"].upper()
     assert not (DEPLOY / ".env").exists()
 
@@ -120,3 +123,11 @@ def test_unit() -> None:
     assert service["ExecStart"].split()[1:] == ["server", "start"]
     assert float(service["TimeoutStopSec"]) > ServerSettings().jobs.hard_cancel + 15
     assert unit["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_who_is_believed_as_a_proxy() -> None:
+    """Addresses and networks, but not everybody: else whoever asks could say to be somebody else."""
+    assert Access(proxies=("10.0.0.7", "10.1.0.0/24", "::1")).proxies[1] == "10.1.0.0/24"
+    for wrong in ("0.0.0.0/0", "::/0", "*", "proxy.example", "10.0.0.1/8", ""):
+        with pytest.raises(ConfigError, match=r"access\.proxies"):
+            Access(proxies=(wrong,))
