@@ -343,7 +343,7 @@ def test_note_is_read_as_it_was_written(kept: Path) -> None:
     """And tells what a person wants to know before restoring."""
     note = backups.read_note(kept)
     assert attrs.asdict(note)["tables"]["jobs"] == 12
-    assert (note.revision, note.database) == (migrating._known(migrating._scripts())[-1], "sqlite")
+    assert (note.revision, note.database) == (migrating._known()[-1], "sqlite")
     assert note.files == 12 + 2 * 4 + 2
 
 

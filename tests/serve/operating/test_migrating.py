@@ -51,7 +51,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 
 def _later(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
     """From here on this program knows one revision more."""
-    last = migrating._known(migrating._scripts())[-1]
+    last = migrating._known()[-1]
     folder.mkdir()
     (folder / "r9001_later.py").write_text(_NEXT.format(last=last, more=more))
     monkeypatch.setattr(migrating, "_VERSIONS", (*migrating._VERSIONS, folder))
@@ -157,7 +157,7 @@ def test_upgrade_that_fails_leaves_what_was_there(
     with pytest.raises(Exception, match="nowhere"):
         migrating.upgrade(empty)
     assert filling.everything(empty) == before
-    assert migrating.current(empty).found == migrating._known(migrating._scripts())[-2]
+    assert migrating.current(empty).found == migrating._known()[-2]
     with empty.write() as connection:
         connection.execute(insert(users).values(id="u2", name="later", role="guest", active=True, created_at=0.0))
 
