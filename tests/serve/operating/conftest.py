@@ -122,17 +122,17 @@ class Running:
         raise AssertionError(f"the log tells nothing of request {request_id}")
 
 
-def start(folder: Path, *settings: str, **environment: str) -> Running:
-    """A server with these settings (``jobs.concurrent=2``), once it listens."""
+def start(folder: Path, *settings: str, key: str | None = None, **environment: str) -> Running:
+    """A server with these settings (``jobs.concurrent=2``), once it listens; ``key``: of an admin who is there."""
     log, out = folder / "log.jsonl", folder / "out.txt"
     command = [sys.executable, "-m", "videoannotator.shell", "server", "start", "--port", "0", "--data-dir"]
     command += [str(folder / "data"), *(f"--set={one}" for one in ("log_format=json", "jobs.poll=0.1", *settings))]
     with log.open("wb") as errors, out.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=errors, cwd=folder, env=os.environ | environment)
     for _ in range(600):
-        key, address = re.search(r"^va_\S+", out.read_text(), re.M), re.search(r"http://[\d.:]+\d", log.read_text())
-        if key and address:
-            return Running(address[0], key[0], folder / "data", log, process)
+        made, address = re.search(r"^va_\S+", out.read_text(), re.M), re.search(r"http://[\d.:]+\d", log.read_text())
+        if (key or made) and address:
+            return Running(address[0], key or made[0], folder / "data", log, process)  # type: ignore[index]  # one is
         if process.poll() is not None:
             break
         time.sleep(0.05)
