@@ -36,10 +36,10 @@ _TRUSTING = {
     "sqlite": ("PRAGMA foreign_keys = OFF", "PRAGMA synchronous = OFF", "PRAGMA cache_size = -200000"),
     "postgresql": ("SET session_replication_role = replica", "SET synchronous_commit = off"),
 }
-"""Whether each row's references are there is not looked up, and nothing waits for the disk: that is most of the time."""
+"""Whether each row's references are there is not looked up, and nothing waits for the disk: most of the time."""
 _INDEXES = {
-    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND substr(name, 1, 3) = 'ix_'",
-    "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND substr(indexname, 1, 3) = 'ix_'",
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql NOTNULL AND substr(name, 1, 3) = 'ix_'",
+    "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE starts_with(indexname, 'ix_')",
 }
 
 
