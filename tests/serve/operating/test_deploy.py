@@ -62,6 +62,7 @@ def test_image_is_made_of_what_is_there(file: Path) -> None:
     for plugin in plugins:
         assert (ROOT / plugin / "pyproject.toml").exists(), plugin
     (install,) = [value for kind, value in steps if kind == "RUN" and "uv pip install" in value]
+    assert "--overrides overrides.txt" in install
     (extras,) = re.findall(r'"\.\[([^]]+)\]"', install)
     assert set(extras.split(",")) <= PROJECT["optional-dependencies"].keys()
     found = dict(steps)
