@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,22 @@ def test_unit() -> None:
     assert service["ExecStart"].split()[1:] == ["server", "start"]
     assert float(service["TimeoutStopSec"]) > ServerSettings().jobs.hard_cancel + 15
     assert unit["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    """Names of options and their values; it looks for the program, too, which is not where it will be."""
+    checks = shutil.which("systemd-analyze")
+    if checks is None:
+        pytest.skip("systemd-analyze is not installed (Debian: apt-get install systemd)")
+    text = (
+        (DEPLOY / "videoannotator.service").read_text().replace("/opt/videoannotator/bin/videoannotator", "/bin/true")
+    )
+    for name, told in {"right": text, "wrong": text.replace("PrivateTmp", "PrivateTemp")}.items():
+        unit = tmp_path / f"{name}.service"
+        unit.write_text(told)
+        said = subprocess.run([checks, "verify", str(unit)], capture_output=True, text=True, timeout=60)
+        about = [line for line in said.stderr.splitlines() if unit.name in line]
+        assert bool(about) == (name == "wrong"), said.stderr
 
 
 def test_who_is_believed_as_a_proxy() -> None:
