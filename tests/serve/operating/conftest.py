@@ -153,9 +153,10 @@ def stop(running: Running) -> None:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Running]:
-    """A server that answers to `NAME` and sends its traces to `collector`."""
+    """A server that answers to `NAME` and sends its traces to `collector`; a job of a worker that is gone waits 8 s."""
     folder = tmp_path_factory.mktemp("running")
-    started = start(folder, f"access.hosts={NAME}", f"otlp_endpoint={collector.address}", OTEL_BSP_SCHEDULE_DELAY="200")
+    settings = (f"access.hosts={NAME}", f"otlp_endpoint={collector.address}", "jobs.lease=8", "jobs.heartbeat=1")
+    started = start(folder, *settings, OTEL_BSP_SCHEDULE_DELAY="200")
     yield started
     stop(started)
 
