@@ -79,7 +79,8 @@ class Job:
     @classmethod
     def of(cls, row: Row[Any]) -> Job:
         """From a row of the table."""
-        return cls(**{field.name: row._mapping[field.name] for field in attrs.fields(cls)})
+        values = row._mapping  # made anew each time it is asked for
+        return cls(**{field.name: values[field.name] for field in attrs.fields(cls)})
 
     @property
     def ended(self) -> bool:
