@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, select
 from videoannotator.serve.errors import ConflictError, NotFoundError
 from videoannotator.serve.store.database import Database, moment
 from videoannotator.serve.store.paging import Cursor, is_id, newest_first
+from videoannotator.serve.store.rows import made_of
 from videoannotator.serve.store.schema import jobs, videos
 
 __all__ = ["NewVideo", "Video", "VideoStore"]
@@ -52,7 +53,7 @@ class Video:
     @classmethod
     def of(cls, row: Row[Any]) -> Video:
         """From a row of the table."""
-        return cls(**{field.name: row._mapping[field.name] for field in attrs.fields(cls)})
+        return made_of(cls, row)
 
 
 class VideoStore:
