@@ -36,8 +36,8 @@ _FOLLOWED = ("id", "state", "attempt", "started_at", "finished_at")
 
 
 def job_counts(service: Service) -> dict[str, int]:
-    """How many of the jobs that lists show are in each state."""
-    wanted = select(jobs.c.state, func.count()).where(jobs.c.delete_requested_at.is_(None)).group_by(jobs.c.state)
+    """How many jobs are in each state."""
+    wanted = select(jobs.c.state, func.count()).group_by(jobs.c.state)
     with service.database.read() as connection:
         found = {row[0]: int(row[1]) for row in connection.execute(wanted)}
     return {state: found.get(state, 0) for state in STATES}

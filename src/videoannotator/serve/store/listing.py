@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 from sqlalchemy import CompoundSelect, Connection, Row, Select, func, select, tuple_
 from sqlalchemy.sql import literal
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from videoannotator.serve.errors import NotFoundError
 from videoannotator.serve.store.database import Database
@@ -136,10 +137,17 @@ class JobListing:
         batch_id: str | None = None,
         video_id: str | None = None,
     ) -> int:
-        """How many jobs such a list has."""
-        wanted = _where(select(func.count()).select_from(jobs), owner, states, batch_id, video_id)
+        """How many jobs such a list has: all there are, but those that are to go. Counting both is quicker."""
+        columns = jobs.c.owner_id, jobs.c.state, jobs.c.batch_id, jobs.c.video_id
+        to_go = select(*columns).where(jobs.c.delete_requested_at.is_not(None))
+        few = to_go.offset(0).subquery("few")  # the offset has them chosen first, by their own index
+        parts = [
+            _filtered(select(func.count()).select_from(source), source.c, owner, states, batch_id, video_id)
+            for source in (jobs, few)
+        ]
+        there, going = (part.scalar_subquery() for part in parts)
         with self.database.read() as connection:
-            return int(connection.execute(wanted).scalar_one())
+            return int(connection.execute(select(there - going)).scalar_one())
 
     def position(self, job: Job, *, connection: Connection | None = None) -> int | None:
         """The place of a pending job in the queue: 1 is the next; None for others."""
@@ -203,14 +211,25 @@ def _where(
 ) -> Select[Any]:
     # a job that is to go when its worker has let go of it is gone for everybody who asks
     wanted = wanted.where(jobs.c.delete_requested_at.is_(None))
+    return _filtered(wanted, jobs.c, owner, states, batch_id, video_id)
+
+
+def _filtered(
+    wanted: Select[Any],
+    of: ReadOnlyColumnCollection[str, Any],
+    owner: str | None,
+    states: Collection[str],
+    batch_id: str | None,
+    video_id: str | None,
+) -> Select[Any]:
     if owner is not None:
-        wanted = wanted.where(jobs.c.owner_id == owner)
+        wanted = wanted.where(of.owner_id == owner)
     if states:
-        wanted = wanted.where(jobs.c.state.in_(states) if len(states) > 1 else jobs.c.state == next(iter(states)))
+        wanted = wanted.where(of.state.in_(states) if len(states) > 1 else of.state == next(iter(states)))
     if batch_id is not None:
-        wanted = wanted.where(jobs.c.batch_id == batch_id)
+        wanted = wanted.where(of.batch_id == batch_id)
     if video_id is not None:
-        wanted = wanted.where(jobs.c.video_id == video_id)
+        wanted = wanted.where(of.video_id == video_id)
     return wanted
 
 

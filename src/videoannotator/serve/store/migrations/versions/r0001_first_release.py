@@ -236,12 +236,11 @@ def _jobs() -> None:
         ("ix_jobs_batch_id", ["batch_id", "created_at", "id", "delete_requested_at"]),
         ("ix_jobs_batch_id_state", ["batch_id", "state", "video_duration"]),
         ("ix_jobs_video_id", ["video_id", "created_at", "id", "delete_requested_at"]),
+        ("ix_jobs_counted", ["state"]),
     ):
         op.create_index(name, "jobs", columns, unique=False)
-    if op.get_bind().dialect.name == "postgresql":
-        op.create_index(
-            "ix_jobs_counted", "jobs", ["state"], unique=False, postgresql_where=sa.text("delete_requested_at IS NULL")
-        )
+    going = sa.text("delete_requested_at IS NOT NULL")
+    op.create_index("ix_jobs_going", "jobs", ["delete_requested_at"], sqlite_where=going, postgresql_where=going)
     op.create_index(op.f("ix_jobs_finished_at_id"), "jobs", ["finished_at", "id"], unique=False)
     op.create_index("ix_jobs_next", "jobs", ["state", sa.desc("priority"), "created_at", "id"])
 
