@@ -60,6 +60,7 @@ _Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only 
 STATES = ("pending", "running", "completed", "partial", "failed", "cancelled")
 ROLES = ("admin", "researcher", "analyst", "guest")
 _GOING = text("delete_requested_at IS NOT NULL")
+_OF_GOING = ("delete_requested_at", "owner_id", "state", "batch_id", "video_id")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
@@ -192,7 +193,7 @@ jobs = Table(
     Index("ix_jobs_batch_id_state", "batch_id", "state", "video_duration"),
     Index("ix_jobs_video_id", "video_id", "created_at", "id", "delete_requested_at"),
     Index("ix_jobs_counted", "state"),  # narrow: all of them are counted by going through it
-    Index("ix_jobs_going", "delete_requested_at", sqlite_where=_GOING, postgresql_where=_GOING),
+    Index("ix_jobs_going", *_OF_GOING, sqlite_where=_GOING, postgresql_where=_GOING),  # few, if any
     Index(None, "finished_at", "id"),
     Index("ix_jobs_next", "state", desc("priority"), "created_at", "id"),
 )

@@ -240,7 +240,8 @@ def _jobs() -> None:
     ):
         op.create_index(name, "jobs", columns, unique=False)
     going = sa.text("delete_requested_at IS NOT NULL")
-    op.create_index("ix_jobs_going", "jobs", ["delete_requested_at"], sqlite_where=going, postgresql_where=going)
+    of_going = ["delete_requested_at", "owner_id", "state", "batch_id", "video_id"]
+    op.create_index("ix_jobs_going", "jobs", of_going, sqlite_where=going, postgresql_where=going)
     op.create_index(op.f("ix_jobs_finished_at_id"), "jobs", ["finished_at", "id"], unique=False)
     op.create_index("ix_jobs_next", "jobs", ["state", sa.desc("priority"), "created_at", "id"])
 
