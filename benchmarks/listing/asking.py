@@ -99,6 +99,7 @@ def _others(service: Service) -> dict[str, Callable[[], Any]]:
         "videos far behind": lambda: videos.page(None, after=behind),
         "videos of one content": lambda: videos.page(None, sha256=sha256),
         "how many videos": lambda: videos.count(None),
+        "how many videos of one content": lambda: videos.count(None, sha256=sha256),
         "how many videos of one": lambda: videos.count(owner),
         "batches": lambda: batches.page(None),
         "batches of one": lambda: batches.page(owner),

@@ -189,6 +189,23 @@ def test_of_an_export_that_fails_nothing_is_left(
     assert client.get(f"/api/v1/jobs/{job_id}/artifacts").status_code == 200
 
 
+def test_two_at_once(
+    client: TestClient, service: Service, job_id: str, exports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes second uses what the first one has made; nothing is there twice, or counted twice."""
+    real, answers = keeping.export, []
+
+    def meanwhile(result: Any, folder: Path, formats: list[str]) -> list[Path]:
+        monkeypatch.setattr(keeping, "export", real)
+        answers.append(client.get(f"/api/v1/jobs/{job_id}/artifacts").content)
+        return real(result, folder, formats)
+
+    monkeypatch.setattr(keeping, "export", meanwhile)
+    assert client.get(f"/api/v1/jobs/{job_id}/artifacts").content == answers[0]
+    assert len(list(exports.iterdir())) == 1
+    assert _bytes(service, job_id) == _on_disk(service, job_id)
+
+
 def test_a_job_that_is_deleted_while_it_is_exported(
     client: TestClient, service: Service, job_id: str, exports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ def test_a_job_that_hangs_is_ended_and_tried_again(bench: Any, tmp_path: Path) -
     with bench.dispatching(stalled=LIMIT):
         bench.wait(bench.submit("counts", start=0.0, end=0.1))  # the process is warm now
         began = time.monotonic()
-        (slow,) = bench.wait(bench.submit("counts", config={"counts": {"seconds": 0.25}}))
+        (slow,) = bench.wait(bench.submit("counts", config={"counts": {"seconds": 0.35}}))
         assert time.monotonic() - began > 1.5 * LIMIT, "the test must take longer than the limit to tell anything"
         assert (slow.state, slow.attempt) == ("completed", 1)
         hangs = bench.submit("misbehaves", max_attempts=2, config={"misbehaves": {"how": "hangs", "seen": str(seen)}})

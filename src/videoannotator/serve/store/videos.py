@@ -108,11 +108,13 @@ class VideoStore:
             ).all()
         return [Video.of(row) for row in rows]
 
-    def count(self, owner: str | None) -> int:
-        """How many there are."""
+    def count(self, owner: str | None, *, sha256: str | None = None) -> int:
+        """How many there are; ``sha256``: only those with this content."""
         wanted = select(func.count()).select_from(videos)
         if owner is not None:
             wanted = wanted.where(videos.c.owner_id == owner)
+        if sha256 is not None:
+            wanted = wanted.where(videos.c.sha256 == sha256)
         with self.database.read() as connection:
             return int(connection.execute(wanted).scalar_one())
 
