@@ -25,7 +25,7 @@ from videoannotator.serve.service import Service
 from videoannotator.serve.settings import ServerSettings
 from videoannotator.serve.store.listing import JobResult
 from videoannotator.serve.store.schema import job_results
-from videoannotator.serve.sweeping import size_of
+from videoannotator.serve.sweeping import listed, size_of
 from videoannotator.serve.work.naming import PART, absolute, job_folder
 
 __all__ = ["EXPORTS", "count_again", "export_of"]
@@ -87,6 +87,8 @@ def _keep(service: Service, row: JobResult, working: Path, kept: Path) -> None:
 
 
 def count_again(connection: Connection, settings: ServerSettings, job_id: str, folder: str) -> None:
-    """Write down how many bytes a job's result has on the disk, with what was exported of it."""
-    size = size_of(absolute(settings, folder)) + size_of(job_folder(settings, job_id) / EXPORTS)
+    """Write down how many bytes a job's result has on the disk, with what is kept of its exports."""
+    place = job_folder(settings, job_id) / EXPORTS
+    kept = [name for name in listed(place) if not name.endswith(PART)]  # what is being made may come to nothing
+    size = size_of(absolute(settings, folder)) + sum(size_of(place / name) for name in kept)
     connection.execute(update(job_results).where(job_results.c.job_id == job_id).values(bytes=size))
