@@ -163,6 +163,7 @@ def serve(settings: ServerSettings, *, key: Callable[[str], None], ready: Callab
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                forwarded_allow_ips=list(settings.access.proxies),
                 timeout_graceful_shutdown=GRACE,
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from os import PathLike
@@ -122,6 +123,10 @@ class Access:
     required: bool = attrs.field(default=True, metadata={"help": "false: everybody is admin; loopback only"})
     origins: tuple[str, ...] = attrs.field(default=(), metadata={"help": "exact origins other pages may call from"})
     hosts: tuple[str, ...] = attrs.field(default=(), metadata={"help": "names this server answers to; empty: its own"})
+    proxies: tuple[str, ...] = attrs.field(
+        default=("127.0.0.1", "::1"),
+        metadata={"help": "addresses and networks of proxies that are believed from where, and if by https, one asks"},
+    )
     jwks_url: str | None = attrs.field(default=None, metadata={"help": "keys of a token issuer"})
     issuer: str | None = attrs.field(default=None, metadata={"help": "required `iss` of its tokens"})
     audience: str | None = attrs.field(default=None, metadata={"help": "required `aud` of its tokens"})
@@ -148,6 +153,8 @@ class Access:
                     f"access.origins: {origin!r} is no exact origin; write 'https://name' or 'https://name:port', "
                     "with nothing behind it and no wildcard"
                 )
+        for proxy in self.proxies:
+            _check_proxy(proxy)
         given = [self.jwks_url is not None, self.issuer is not None, self.audience is not None]
         if any(given) and not all(given):
             raise ConfigError(
@@ -165,6 +172,20 @@ class Access:
             raise ConfigError(
                 f"access.algorithms: {', '.join(symmetric)} cannot be used; choose from {', '.join(_SIGNATURES)}"
             )
+
+
+def _check_proxy(text: str) -> None:
+    """Raises `ConfigError` unless it is an address or a network, and not everybody's."""
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"access.proxies: {text!r} is no address and no network ({error}); write '10.0.0.7' or '10.0.0.0/24'"
+        ) from error
+    if network.prefixlen == 0:
+        raise ConfigError(
+            f"access.proxies: {text!r} is everybody: whoever asks could say to be somebody else; name the proxy"
+        )
 
 
 def _paths(given: Iterable[str | PathLike[str]]) -> tuple[Path, ...]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import uuid
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import MetaData, insert, select, text
 
 from videoannotator.serve.store.database import Database
 from videoannotator.serve.store.queue_schema import apply_queue_schema
-from videoannotator.serve.store.schema import STATES, metadata
+from videoannotator.serve.store.schema import STATES, metadata, videos
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -102,6 +104,26 @@ def fill(database: Database, *, jobs: int, owners: int = 3, seed: int = 0) -> Ro
         for table in metadata.sorted_tables:
             if wanted[table.name]:
                 connection.execute(insert(table), wanted[table.name])
+    return everything(database)
+
+
+def fill_with_files(database: Database, data: Path, jobs: int = 12) -> Rows:
+    """The same, and in the data folder a file for every row that names one."""
+    filled = fill(database, jobs=jobs)
+    (data / "videos").mkdir(parents=True)
+    (data / "instance").write_text("here\n")
+    (data / "signing.key").write_text("secret")
+    (data / "signing.key").chmod(0o600)
+    for row in filled["videos"]:
+        content = row["name"].encode() * 100
+        (data / row["path"]).write_bytes(content)
+        with database.write() as connection:
+            found = hashlib.sha256(content).hexdigest()
+            connection.execute(videos.update().where(videos.c.id == row["id"]).values(sha256=found))
+    for row in filled["job_results"]:
+        (data / row["folder"] / "deep").mkdir(parents=True)
+        (data / row["folder"] / "deep" / "rows ü.json").write_text(row["job_id"])
+        (data / row["folder"] / "empty").write_text("")
     return everything(database)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -51,27 +50,6 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def _with_files(database: Database, data: Path, jobs: int = 12) -> filling.Rows:
-    """Rows, and a file for every one that names some."""
-    rows = filling.fill(database, jobs=jobs)
-    instance.NAME  # noqa: B018 - the row 'instance' is among them
-    (data / "videos").mkdir(parents=True)
-    (data / "instance").write_text("here\n")
-    (data / "signing.key").write_text("secret")
-    (data / "signing.key").chmod(0o600)
-    for row in rows["videos"]:
-        content = row["name"].encode() * 100
-        (data / row["path"]).write_bytes(content)
-        with database.write() as connection:
-            found = hashlib.sha256(content).hexdigest()
-            connection.execute(videos.update().where(videos.c.id == row["id"]).values(sha256=found))
-    for row in rows["job_results"]:
-        (data / row["folder"] / "deep").mkdir(parents=True)
-        (data / row["folder"] / "deep" / "rows ü.json").write_text(row["job_id"])
-        (data / row["folder"] / "empty").write_text("")
-    return filling.everything(database)
-
-
 def _files(folder: Path) -> dict[str, bytes]:
     kept = [path for top in ("videos", "jobs") for path in (folder / top).rglob("*") if path.is_file()]
     kept += [folder / "signing.key", folder / "instance"]
@@ -84,7 +62,7 @@ def test_everything_comes_back(
     source: Database, data: Path, tmp_path: Path, into: str, links: bool, request: pytest.FixtureRequest
 ) -> None:
     """Rows and files, into the same kind of database and into the other."""
-    before = _with_files(source, data)
+    before = filling.fill_with_files(source, data)
     note = backup(source, data, tmp_path / "backups" / "monday", links=links)
     assert verify(tmp_path / "backups" / "monday") == note
     assert note.missing == ()
@@ -174,7 +152,7 @@ def _lines(file: Path) -> list[str]:
 
 def test_files_that_are_gone_are_named(source: Database, data: Path, tmp_path: Path) -> None:
     """A backup of a server that has lost a file is still one, and says so."""
-    before = _with_files(source, data)
+    before = filling.fill_with_files(source, data)
     (data / before["videos"][0]["path"]).unlink()
     shutil.rmtree(data / before["job_results"][0]["folder"])
     note = backup(source, data, tmp_path / "backup")
@@ -184,7 +162,7 @@ def test_files_that_are_gone_are_named(source: Database, data: Path, tmp_path: P
 
 def test_server_folders_of_users_are_theirs(source: Database, data: Path, tmp_path: Path) -> None:
     """A video that was not uploaded, and a result that was written elsewhere, are named by rows and not copied."""
-    rows = _with_files(source, data, jobs=3)
+    rows = filling.fill_with_files(source, data, jobs=3)
     with source.write() as connection:
         connection.execute(videos.update().values(stored=False, path=str(tmp_path / "theirs.mp4")))
         connection.execute(text("UPDATE job_results SET folder = :path"), {"path": str(tmp_path / "theirs")})
@@ -210,7 +188,7 @@ def test_backup_that_fails_leaves_nothing(
     source: Database, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk in the middle: no folder that looks like a backup."""
-    _with_files(source, data)
+    filling.fill_with_files(source, data)
 
     def full(number: int) -> None:
         raise OSError(28, "No space left on device")
@@ -234,7 +212,7 @@ def kept(tmp_path: Path) -> Path:
     """A backup of a database on SQLite, with files."""
     database = Database(f"sqlite:///{tmp_path / 'data' / 'server.db'}")
     migrating.upgrade(database)
-    _with_files(database, tmp_path / "data")
+    filling.fill_with_files(database, tmp_path / "data")
     backup(database, tmp_path / "data", tmp_path / "kept", links=False)
     database.close()
     return tmp_path / "kept"
@@ -343,7 +321,7 @@ def test_note_is_read_as_it_was_written(kept: Path) -> None:
     """And tells what a person wants to know before restoring."""
     note = backups.read_note(kept)
     assert attrs.asdict(note)["tables"]["jobs"] == 12
-    assert (note.revision, note.database) == (migrating._known(migrating._scripts())[-1], "sqlite")
+    assert (note.revision, note.database) == (migrating._known()[-1], "sqlite")
     assert note.files == 12 + 2 * 4 + 2
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import attrs
 import pytest
 import yaml
 
-from videoannotator.serve.settings import ServerSettings
+from videoannotator.errors import ConfigError
+from videoannotator.serve.settings import Access, ServerSettings
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -61,6 +64,7 @@ def test_image_is_made_of_what_is_there(file: Path) -> None:
     for plugin in plugins:
         assert (ROOT / plugin / "pyproject.toml").exists(), plugin
     (install,) = [value for kind, value in steps if kind == "RUN" and "uv pip install" in value]
+    assert "--overrides overrides.txt" in install
     (extras,) = re.findall(r'"\.\[([^]]+)\]"', install)
     assert set(extras.split(",")) <= PROJECT["optional-dependencies"].keys()
     found = dict(steps)
@@ -106,6 +110,8 @@ def test_compose() -> None:
     assert services["server"]["environment"].items() - services["worker"]["environment"].items() == {
         ("VIDEOANNOTATOR_SERVER_JOBS_CONCURRENT", "0")
     }
+    (network,) = told["networks"]["default"]["ipam"]["config"]
+    assert services["server"]["environment"]["VIDEOANNOTATOR_SERVER_ACCESS_PROXIES"] == network["gateway"]
     assert "PASSWORD" not in services["server"]["environment"]["VIDEOANNOTATOR_SERVER_DATABASE"].upper()
     assert not (DEPLOY / ".env").exists()
 
@@ -120,3 +126,27 @@ def test_unit() -> None:
     assert service["ExecStart"].split()[1:] == ["server", "start"]
     assert float(service["TimeoutStopSec"]) > ServerSettings().jobs.hard_cancel + 15
     assert unit["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    """Names of options and their values; it looks for the program, too, which is not where it will be."""
+    checks = shutil.which("systemd-analyze")
+    if checks is None:
+        pytest.skip("systemd-analyze is not installed (Debian: apt-get install systemd)")
+    text = (
+        (DEPLOY / "videoannotator.service").read_text().replace("/opt/videoannotator/bin/videoannotator", "/bin/true")
+    )
+    for name, told in {"right": text, "wrong": text.replace("PrivateTmp", "PrivateTemp")}.items():
+        unit = tmp_path / f"{name}.service"
+        unit.write_text(told)
+        said = subprocess.run([checks, "verify", str(unit)], capture_output=True, text=True, timeout=60)
+        about = [line for line in said.stderr.splitlines() if unit.name in line]
+        assert bool(about) == (name == "wrong"), said.stderr
+
+
+def test_who_is_believed_as_a_proxy() -> None:
+    """Addresses and networks, but not everybody: else whoever asks could say to be somebody else."""
+    assert Access(proxies=("10.0.0.7", "10.1.0.0/24", "::1")).proxies[1] == "10.1.0.0/24"
+    for wrong in ("0.0.0.0/0", "::/0", "*", "proxy.example", "10.0.0.1/8", ""):
+        with pytest.raises(ConfigError, match=r"access\.proxies"):
+            Access(proxies=(wrong,))

@@ -49,15 +49,15 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def _later(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
+def later(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
     """From here on this program knows one revision more."""
-    last = migrating._known(migrating._scripts())[-1]
+    last = migrating._known()[-1]
     folder.mkdir()
     (folder / "r9001_later.py").write_text(_NEXT.format(last=last, more=more))
     monkeypatch.setattr(migrating, "_VERSIONS", (*migrating._VERSIONS, folder))
 
 
-def _differences(database: Database) -> list[object]:
+def differences(database: Database) -> list[object]:
     def ours(name: str | None, kind: str, parents: object) -> bool:
         return kind != "table" or not (name or "").startswith(("procrastinate_", "alembic_"))
 
@@ -90,7 +90,7 @@ def _checks(database: Database) -> dict[str, list[str]]:
 def test_an_upgraded_database_is_what_schema_says(empty: Database) -> None:
     """Tables, columns, types, keys, indexes, and what is checked."""
     assert migrating.current(empty) == migrating.Version(None, migrating.upgrade(empty).newest)
-    assert _differences(empty) == []
+    assert differences(empty) == []
     wanted = {
         name: sorted(str(one.name) for one in table.constraints if isinstance(one, CheckConstraint))
         for name, table in metadata.tables.items()
@@ -120,7 +120,7 @@ def test_difference_would_be_seen(empty: Database) -> None:
     migrating.upgrade(empty)
     with empty.write() as connection:
         connection.execute(text("ALTER TABLE users ADD COLUMN nick VARCHAR(20)"))
-    assert len(_differences(empty)) == 1
+    assert len(differences(empty)) == 1
 
 
 def test_upgrading_again_changes_nothing(empty: Database) -> None:
@@ -137,7 +137,7 @@ def test_rows_survive_the_rebuilding_of_a_table_others_point_to(
     """SQLite drops and makes a table anew, and would take the rows that point to it along."""
     migrating.upgrade(empty)
     before = filling.fill(empty, jobs=20)
-    _later(tmp_path / "versions", monkeypatch)
+    later(tmp_path / "versions", monkeypatch)
     assert migrating.current(empty).found != "9001"
     assert migrating.upgrade(empty).found == "9001"
     after = filling.everything(empty)
@@ -153,11 +153,11 @@ def test_upgrade_that_fails_leaves_what_was_there(
     """All of it is one transaction."""
     migrating.upgrade(empty)
     before = filling.fill(empty, jobs=3)
-    _later(tmp_path / "versions", monkeypatch, more='    op.execute("SELECT 1 FROM nowhere")')
+    later(tmp_path / "versions", monkeypatch, more='    op.execute("SELECT 1 FROM nowhere")')
     with pytest.raises(Exception, match="nowhere"):
         migrating.upgrade(empty)
     assert filling.everything(empty) == before
-    assert migrating.current(empty).found == migrating._known(migrating._scripts())[-2]
+    assert migrating.current(empty).found == migrating._known()[-2]
     with empty.write() as connection:
         connection.execute(insert(users).values(id="u2", name="later", role="guest", active=True, created_at=0.0))
 
@@ -167,7 +167,7 @@ def test_rows_that_would_point_nowhere_stop_the_upgrade(tmp_path: Path, monkeypa
     database = Database(f"sqlite:///{tmp_path / 'test.db'}")
     migrating.upgrade(database)
     before = filling.fill(database, jobs=3)
-    _later(tmp_path / "versions", monkeypatch, more='    op.execute("DELETE FROM users")')
+    later(tmp_path / "versions", monkeypatch, more='    op.execute("DELETE FROM users")')
     with pytest.raises(DatabaseVersionError, match="point nowhere"):
         migrating.upgrade(database)
     assert filling.everything(database) == before
@@ -210,7 +210,7 @@ def test_older_and_empty_databases_are_named(empty: Database, tmp_path: Path, mo
         migrating.check(empty)
     assert "db upgrade" in str(refused.value.hint)
     migrating.upgrade(empty)
-    _later(tmp_path / "versions", monkeypatch)
+    later(tmp_path / "versions", monkeypatch)
     with pytest.raises(DatabaseVersionError, match="needs 9001"):
         migrating.check(empty)
 
@@ -218,7 +218,7 @@ def test_older_and_empty_databases_are_named(empty: Database, tmp_path: Path, mo
 def test_going_back_is_refused(empty: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backup is the way back; a revision nobody knows is said to be one."""
     first = migrating.upgrade(empty).newest
-    _later(tmp_path / "versions", monkeypatch)
+    later(tmp_path / "versions", monkeypatch)
     migrating.upgrade(empty)
     with pytest.raises(DatabaseVersionError, match="would lose") as refused:
         migrating.upgrade(empty, to=first)

@@ -13,13 +13,14 @@ from typing import Any
 import attrs
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import text, update
+from sqlalchemy import event, text, update
 from starlette.testclient import TestClient
 from tests.serve.operating import filling
 
 from videoannotator.errors import PluginLoadError
 from videoannotator.run.hardware import Card
 from videoannotator.serve.errors import DatabaseUnavailable
+from videoannotator.serve.operating import health as looking
 from videoannotator.serve.operating import machine
 from videoannotator.serve.operating.health import Check, Health
 from videoannotator.serve.operating.machine import Cards
@@ -33,6 +34,12 @@ from videoannotator.serve.store.workers import WorkerStore
 
 def _by_name(checks: list[Check]) -> dict[str, Check]:
     return {check.name: check for check in checks}
+
+
+@pytest.fixture(autouse=True)
+def looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is true now is told now, without the second for which an answer is good."""
+    monkeypatch.setattr(looking, "_FRESH", 0.0)
 
 
 @pytest.fixture
@@ -108,6 +115,21 @@ def test_database_that_hangs_keeps_nobody_waiting(working: Service, monkeypatch:
     assert asked.acquire(timeout=1)
     assert not asked.acquire(timeout=0.1)
     go_on.set()
+
+
+def test_asking_often_looks_once(working: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not much later what has changed is told."""
+    monkeypatch.setattr(looking, "_FRESH", 0.3)
+    health, looks = Health(working), []
+    event.listen(working.database.engine, "before_cursor_execute", lambda *told: looks.append(told[2]))
+    began = time.process_time()
+    for _ in range(300):
+        assert _by_name(health.checks())["workers"].works
+    assert time.process_time() - began < 300 * 0.002
+    assert len([look for look in looks if "FROM workers" in look]) <= 2
+    WorkerStore(working.database).leave("here:1:x")
+    time.sleep(0.35)
+    assert not _by_name(health.checks())["workers"].works
 
 
 def test_disk(working: Service) -> None:

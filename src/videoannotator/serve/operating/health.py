@@ -28,6 +28,8 @@ __all__ = ["Check", "Health", "disk_bytes", "is_ready"]
 
 _PATIENCE = 5.0
 """Seconds that a check may take; a database that hangs would hang the answer, too."""
+_FRESH = 1.0
+"""Seconds for which an answer is good: who asks needs no key, so that asking often must cost next to nothing."""
 _LEAST = 16 * 1024**2
 """Bytes without which the database cannot be relied on to write."""
 
@@ -58,7 +60,7 @@ def disk_bytes(folder: Path) -> tuple[int, int]:
 
 
 class Health:
-    """The checks of a service. At most one of each kind runs at a time, however often it is asked."""
+    """The checks of a service. At most one of each kind runs at a time, and one a second, however often it is asked."""
 
     def __init__(self, service: Service, *, patience: float = _PATIENCE) -> None:
         self._service = service
@@ -78,7 +80,7 @@ class Health:
     def _asked(self, name: str, look: Callable[[], Check]) -> Check:
         with self._lock:
             asked = self._running.get(name)
-            if asked is None or asked.answer is not None:
+            if asked is None or asked.is_stale:
                 asked = self._running[name] = _Asked(name, look)
         return asked.wait(self._patience)
 
@@ -87,7 +89,10 @@ class Health:
         began = time.monotonic()
         with database.read() as connection:
             connection.execute(text("SELECT 1 FROM jobs LIMIT 1")).all()
+            writes = database.is_sqlite or connection.execute(text("SHOW transaction_read_only")).scalar_one() == "off"
         took = time.monotonic() - began
+        if not writes:
+            return Check("database", "failing", "it can be read, and not written")
         version = migrating.current(database)
         if version.found is not None and not version.is_newest:
             return Check("database", "failing", f"its tables are of revision {version.found}, not {version.newest}")
@@ -126,8 +131,14 @@ class _Asked:
         self._look = look
         self._done = threading.Event()
         self._began = time.monotonic()
+        self._ended = 0.0
         self.answer: Check | None = None
         threading.Thread(target=self._run, name=f"videoannotator:check:{name}", daemon=True).start()
+
+    @property
+    def is_stale(self) -> bool:
+        """True when it has answered, and that was a while ago."""
+        return self._done.is_set() and time.monotonic() - self._ended >= _FRESH
 
     def wait(self, patience: float) -> Check:
         self._done.wait(max(0.0, self._began + patience - time.monotonic()))
@@ -144,4 +155,5 @@ class _Asked:
         finally:
             if self.answer is None:
                 self.answer = Check(self._name, "failing", "the check itself failed; the log has the reason")
+            self._ended = time.monotonic()
             self._done.set()

@@ -39,6 +39,8 @@ def install(endpoint: str | None, *, exporter: SpanExporter | None = None) -> No
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+
+        from videoannotator.serve.operating.spans import WithoutValues
     except ImportError as error:
         raise ConfigError(
             f"otlp_endpoint = {endpoint!r} asks for traces, and {error.name} is not installed; "
@@ -48,8 +50,10 @@ def install(endpoint: str | None, *, exporter: SpanExporter | None = None) -> No
         if _provider is not None:
             return
         _provider = TracerProvider(
-            resource=Resource.create({"service.name": "videoannotator", "service.version": __version__})
+            resource=Resource.create({"service.name": "videoannotator", "service.version": __version__}),
+            shutdown_on_exit=False,  # `shut_down` has sent what could be sent
         )
+        _provider.add_span_processor(WithoutValues())
         if exporter is not None:
             _provider.add_span_processor(SimpleSpanProcessor(exporter))
         else:
@@ -58,10 +62,15 @@ def install(endpoint: str | None, *, exporter: SpanExporter | None = None) -> No
         trace.set_tracer_provider(_provider)
 
 
-def shut_down() -> None:
-    """Send what is left."""
+def shut_down(patience: float = 3.0) -> None:
+    """Send what is left; a collector that does not answer is not waited for longer than ``patience`` seconds.
+
+    The SDK takes a limit and does not keep to it: it tries again for half a minute, in which systemd would kill us.
+    """
     if _provider is not None:
-        _provider.force_flush(5000)
+        sending = threading.Thread(target=_provider.force_flush, name="videoannotator:traces", daemon=True)
+        sending.start()
+        sending.join(patience)
 
 
 def current_trace() -> str | None:

@@ -138,9 +138,18 @@ class Database:
                 ) from error
             if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
                 raise  # SQLite's word for a statement that is wrong: a fault of ours
-            raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
+            raise _unavailable(error.orig) from error
         except exc.InterfaceError as error:
-            raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
+            raise _unavailable(error.orig) from error
+        except exc.InternalError as error:
+            if not _is_read_only(error.orig):
+                raise
+            raise _unavailable(error.orig) from error
+        except exc.TimeoutError as error:
+            raise DatabaseUnavailable(
+                "the database does not answer: all connections to it are in use, and none came free",
+                hint="it is slow or has too much to do: try again later",
+            ) from error
 
     def __repr__(self) -> str:
         return f"Database({self.url.render_as_string(hide_password=True)!r})"
@@ -150,6 +159,17 @@ def _is_full(error: BaseException | None) -> bool:
     """True when there was no room to write: SQLite's codes, PostgreSQL's state."""
     code = getattr(error, "sqlite_errorcode", None)
     return code in _NO_ROOM or getattr(error, "sqlstate", None) == "53100"
+
+
+def _is_read_only(error: BaseException | None) -> bool:
+    """True when it can be read and not written: a file without that right, a PostgreSQL that only follows another."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return (code is not None and code & 0xFF == sqlite3.SQLITE_READONLY) or getattr(error, "sqlstate", None) == "25006"
+
+
+def _unavailable(error: BaseException | None) -> DatabaseUnavailable:
+    said = "can only be read at the moment" if _is_read_only(error) else "does not answer"
+    return DatabaseUnavailable(f"the database {said}: {error}")
 
 
 def _normal(url: str) -> URL:
