@@ -202,7 +202,10 @@ def test_a_server_that_stays_away_ends_it_with_the_reason_and_the_rest_is_sent_l
     gone = line(10 << 20)
     ended = threading.Thread(target=lambda: (_until(lambda: gone.sent > 6 << 20), gone.end()))
     ended.start()
-    with Client(gone.address, server.key, patience=1.0) as client, pytest.raises(ServerError, match="no server answers"):
+    with (
+        Client(gone.address, server.key, patience=1.0) as client,
+        pytest.raises(ServerError, match="no server answers"),
+    ):
         send(client, film)
     ended.join()
     back = line()
