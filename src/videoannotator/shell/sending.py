@@ -74,6 +74,7 @@ class _Sending:
             raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
         self._print = unfinished.print_of(client.address, file, self._sha256)
         self._upload = unfinished.begun(self._print)
+        self._said = ""
 
     def run(self) -> Sent:
         """Until the server has a video of it."""
@@ -95,10 +96,7 @@ class _Sending:
         """How far an earlier call came; None when there was none, or nothing is left of it."""
         if self._upload is None:
             return None
-        at = self._look()
-        if at is not None and at.video is None:
-            say(f"{self._file.name}: goes on at {100 * at.offset / self._size:.0f} %")
-        return at
+        return self._look()
 
     def _begin(self) -> _At:
         words = {"filename": self._file.name, "sha256": self._sha256}
@@ -188,4 +186,9 @@ class _Sending:
         if told["error"] is not None:
             unfinished.forget(self._print)
             raise ServerError(told["error"])
-        return _At(told["offset"], told["video_id"])
+        at = _At(told["offset"], told["video_id"])
+        where = f"{self._file.name}: goes on at {100 * at.offset / self._size:.0f} %"
+        if at.video is None and where != self._said:
+            self._said = where
+            say(where)
+        return at
