@@ -22,6 +22,7 @@ from procrastinate.exceptions import ConnectorException
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, select, text
 
+from videoannotator.errors import ServerError
 from videoannotator.serve.store.database import Database
 from videoannotator.serve.store.schema import jobs
 from videoannotator.serve.work.dispatcher import Dispatcher
@@ -91,7 +92,10 @@ class QueueWorker:
         self._ended: asyncio.Event | None = None
 
     def run(self) -> None:
-        """Work in this thread until `stop` is called in another, or in a signal handler."""
+        """Work in this thread until `stop` is called in another, or in a signal handler.
+
+        Raises `ServerError` when the dispatcher has crashed: nobody would do what the queue calls for.
+        """
         self._dispatcher.start()
         try:
             asyncio.run(self._main())
@@ -110,12 +114,17 @@ class QueueWorker:
         ended = asyncio.create_task(self._ended.wait())
         while not self._stopping.is_set():
             serving = asyncio.create_task(self._serve())
-            await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if self._stopping.is_set():
+            while self._dispatcher.alive:
+                done, _ = await asyncio.wait({serving, ended}, timeout=_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    break
+            if self._stopping.is_set() or not self._dispatcher.alive:
                 await asyncio.to_thread(self._dispatcher.stop)  # so that the calls at hand end
                 serving.cancel()
             with suppress(asyncio.CancelledError):
                 await serving
+            if self._dispatcher.failure is not None:
+                raise ServerError("the dispatcher crashed") from self._dispatcher.failure
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(ended), _AGAIN)
 
@@ -161,6 +170,8 @@ class QueueWorker:
             await asyncio.wait({future}, timeout=_AGAIN)
             if self._dispatcher.away:
                 return  # the job goes on; the queue's own connection is to be made anew
+            if self._dispatcher.failure is not None:
+                raise ServerError("the dispatcher crashed") from self._dispatcher.failure  # the call is for another
         future.result()
 
     async def _tidy(self, app: procrastinate.App) -> None:
