@@ -135,14 +135,14 @@ def test_accounts(server: Running, tmp_path: Path, over: str) -> None:
     again = auth("users", "create", name)
     assert again.returncode == Exit.FAILED
     assert name in again.stderr
-    assert auth("users", "set-role", name, "guest").returncode == Exit.WELL
+    assert auth("users", "set-role", name, "researcher").returncode == Exit.WELL
     listed = [
         one for one in map(json.loads, auth("users", "list", "--json").stdout.splitlines()) if one["name"] == name
     ]
     assert [(one["role"], one["email"], one["id"]) for one in listed] == [
         ("guest", "amelie@example.org", made.stdout.strip())
     ]
-    assert f"{name}\tguest\tactive" in auth("users", "list").stdout
+    assert f"{name}\tresearcher\tactive" in auth("users", "list").stdout
     unknown = auth("users", "disable", f"{name}x")
     assert (unknown.returncode, name in unknown.stderr) == (Exit.USAGE, True), "with the name that was meant"
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 from tests.shell.serving import Running, caller, environment
 
 from videoannotator.shell.main import Exit
@@ -23,9 +24,9 @@ SLOWLY = ("--set", "jobs.attempts=9")
 
 def _begun(folder: Path) -> psutil.Process:
     """Wait until the job is at work (again); what its pipeline has started."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 40
     while not (folder / "begun").exists():
-        assert time.monotonic() < until
+        assert time.monotonic() < until, (folder / "data" / "logs" / "server.log").read_text()[-3000:]
         time.sleep(0.02)
     started = psutil.Process(int((folder / "begun").read_text()))
     (folder / "begun").unlink()
@@ -33,13 +34,16 @@ def _begun(folder: Path) -> psutil.Process:
 
 
 def test_a_server_that_is_ended_at_once_or_killed_leaves_nothing_behind_and_its_jobs_go_on(
-    plugins: Path, tmp_path: Path, write_clip: Callable[..., Path]
+    plugins: Path, tmp_path: Path, write_clip: Callable[..., Path], request: pytest.FixtureRequest
 ) -> None:
     call, data = caller(plugins, tmp_path), tmp_path / "data"
+    request.addfinalizer(lambda: call("server", "stop", "--now", "--data-dir", data))
     clip = write_clip(tmp_path / "clip.mp4")
     first = Running.start(call, data, *SLOWLY)
     setting = f"waits.folder={tmp_path}"
-    job = first.client("job", "submit", clip, "--pipelines", "waits", "--set", setting).stdout.strip()
+    submitted = first.client("job", "submit", clip, "--pipelines", "waits", "--set", setting)
+    assert submitted.returncode == Exit.WELL, submitted.stderr
+    job = submitted.stdout.strip()
     its = _begun(tmp_path)
     began = time.monotonic()
     first.stop("--now")  # the job hears of nothing: asked kindly, it would take ten seconds

@@ -45,10 +45,9 @@ def start_server(where: Folder, host: str | None, port: int | None, *, backgroun
 def _words(where: Folder, host: str | None, port: int | None) -> list[str]:
     """The same options, to be typed again."""
     words = [] if where.config is None else ["--config", str(where.config.absolute())]
-    given = where.flags() | {"server.host": host, "server.port": port}
-    for key, value in given.items():
-        if value is not None:
-            words += ["--set", f"{key.removeprefix('server.')}={value}"]
+    typed = {"server.host": host, "server.port": port}
+    for key, value in (where.flags() | {key: value for key, value in typed.items() if value is not None}).items():
+        words += ["--set", f"{key.removeprefix('server.')}={value}"]
     return words
 
 

@@ -11,8 +11,8 @@ import asyncio
 import logging
 import math
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,6 +75,19 @@ def call_again(database: Database, grace: float = _GRACE) -> int:
 def _raw(connection: Connection) -> psycopg.Connection[Any]:
     raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # psycopg's own
     return raw
+
+
+@asynccontextmanager
+async def _opened(app: procrastinate.App) -> AsyncIterator[None]:
+    """Its connections, while the block lasts. A pool that is cancelled while it opens never ends: so let it."""
+    opening = asyncio.ensure_future(app.open_async())
+    try:
+        await asyncio.shield(opening)
+        yield
+    finally:
+        await asyncio.wait({opening})
+        if opening.exception() is None:
+            await app.close_async()
 
 
 class QueueWorker:
@@ -142,7 +155,7 @@ class QueueWorker:
         app.task(name=TASK, queue=QUEUE, retry=procrastinate.RetryStrategy(wait=1))(self._work_on)
         tidying: asyncio.Task[None] | None = None
         try:
-            async with app.open_async():
+            async with _opened(app):
                 tidying = asyncio.create_task(self._tidy(app))
                 await app.run_worker_async(
                     queues=[QUEUE],
