@@ -140,7 +140,7 @@ def test_accounts(server: Running, tmp_path: Path, over: str) -> None:
         one for one in map(json.loads, auth("users", "list", "--json").stdout.splitlines()) if one["name"] == name
     ]
     assert [(one["role"], one["email"], one["id"]) for one in listed] == [
-        ("guest", "amelie@example.org", made.stdout.strip())
+        ("researcher", "amelie@example.org", made.stdout.strip())
     ]
     assert f"{name}\tresearcher\tactive" in auth("users", "list").stdout
     unknown = auth("users", "disable", f"{name}x")

@@ -19,8 +19,6 @@ from tests.shell.serving import Running, caller, environment
 
 from videoannotator.shell.main import Exit
 
-SLOWLY = ("--set", "jobs.attempts=9")
-
 
 def _begun(folder: Path) -> psutil.Process:
     """Wait until the job is at work (again); what its pipeline has started."""
@@ -39,7 +37,8 @@ def test_a_server_that_is_ended_at_once_or_killed_leaves_nothing_behind_and_its_
     call, data = caller(plugins, tmp_path), tmp_path / "data"
     request.addfinalizer(lambda: call("server", "stop", "--now", "--data-dir", data))
     clip = write_clip(tmp_path / "clip.mp4")
-    first = Running.start(call, data, *SLOWLY)
+    settings = ("--set", "jobs.attempts=9", "--set", f"roots={tmp_path}")  # a setting names this folder
+    first = Running.start(call, data, *settings)
     setting = f"waits.folder={tmp_path}"
     submitted = first.client("job", "submit", clip, "--pipelines", "waits", "--set", setting)
     assert submitted.returncode == Exit.WELL, submitted.stderr
@@ -52,7 +51,7 @@ def test_a_server_that_is_ended_at_once_or_killed_leaves_nothing_behind_and_its_
 
     log = (tmp_path / "log").open("wb")
     words = [sys.executable, "-m", "videoannotator.shell", "server", "start", "--port", "0", "--data-dir", str(data)]
-    by_hand = subprocess.Popen([*words, *SLOWLY], env=environment(plugins, tmp_path), cwd=tmp_path, stderr=log)
+    by_hand = subprocess.Popen([*words, *settings], env=environment(plugins, tmp_path), cwd=tmp_path, stderr=log)
     log.close()
     its = _begun(tmp_path)
     everything = psutil.Process(by_hand.pid).children(recursive=True)
@@ -64,13 +63,13 @@ def test_a_server_that_is_ended_at_once_or_killed_leaves_nothing_behind_and_its_
     assert by_hand.wait(5) == Exit.INTERRUPTED
     assert psutil.wait_procs(everything, timeout=5)[1] == []
 
-    third = Running.start(call, data, *SLOWLY, key=first.key)
+    third = Running.start(call, data, *settings, key=first.key)
     its = _begun(tmp_path)
     os.kill(third.pid, signal.SIGKILL)
     _died(call, data)
 
     (tmp_path / "go").touch()
-    fourth = Running.start(call, data, *SLOWLY, key=first.key)
+    fourth = Running.start(call, data, *settings, key=first.key)
     watched = fourth.client("job", "watch", job)
     assert watched.returncode == Exit.WELL, watched.stderr
     assert json.loads(fourth.client("job", "results", job, "--json").stdout)["pipeline_results"]["waits"]["rows"]
