@@ -174,7 +174,8 @@ def test_accounts(server: Running, tmp_path: Path, over: str) -> None:
     assert server.client("job", "list", VIDEOANNOTATOR_KEY=token.stdout.strip()).returncode == Exit.WELL
     only_read = server.client("auth", "users", "create", "x", "--server", server.address, "--key", token.stdout.strip())
     assert only_read.returncode == Exit.FAILED
-    assert auth("tokens", "create", "--minutes", 10**6).returncode != Exit.WELL
+    if over == "the folder":  # a server gives as much as it may, and says until when
+        assert auth("tokens", "create", "--minutes", 10**6).returncode == Exit.USAGE
 
 
 def test_a_backup_taken_while_it_runs_becomes_another_server(server: Running, job: str, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -65,7 +64,9 @@ def test_a_server_that_is_ended_at_once_or_killed_leaves_nothing_behind_and_its_
 
     third = Running.start(call, data, *settings, key=first.key)
     its = _begun(tmp_path)
-    os.kill(third.pid, signal.SIGKILL)
+    killed = psutil.Process(third.pid)
+    killed.kill()
+    assert psutil.wait_procs([killed], timeout=5)[1] == []
     _died(call, data)
 
     (tmp_path / "go").touch()
