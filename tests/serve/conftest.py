@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ from videoannotator.serve.store.schema import metadata, users
 POSTGRES = os.environ.get("VIDEOANNOTATOR_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL database of this session's own, with all tables; skips, saying so, where no server answers."""
+@contextmanager
+def _own_database() -> Iterator[str]:
+    """An empty PostgreSQL database while the block lasts; skips, saying so, where no server answers."""
     there = make_url(POSTGRES).set(drivername="postgresql+psycopg")
     server = create_engine(there, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
     name = f"va_test_{uuid.uuid4().hex[:12]}"
@@ -36,18 +37,31 @@ def postgres_url() -> Iterator[str]:
             connection.execute(text(f'CREATE DATABASE "{name}"'))
     except exc.SQLAlchemyError as error:
         pytest.skip(f"no PostgreSQL at {POSTGRES} (VIDEOANNOTATOR_TEST_POSTGRES names another): {error}")
-    url = there.set(database=name)
-    engine = create_engine(url)
-    metadata.create_all(engine)
-    engine.dispose()
-    database = Database(url.render_as_string(hide_password=False))
-    with database.write() as connection:
-        apply_queue_schema(connection)
-    database.close()
-    yield url.render_as_string(hide_password=False)
+    yield there.set(database=name).render_as_string(hide_password=False)
     with server.connect() as connection:
         connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
     server.dispose()
+
+
+@pytest.fixture
+def blank_postgres() -> Iterator[str]:
+    """The address of a PostgreSQL database in which nothing is, no table either."""
+    with _own_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL database of this session's own, with all tables."""
+    with _own_database() as url:
+        engine = create_engine(url)
+        metadata.create_all(engine)
+        engine.dispose()
+        database = Database(url)
+        with database.write() as connection:
+            apply_queue_schema(connection)
+        database.close()
+        yield url
 
 
 def _emptied(database: Database) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from tests.shell.serving import Running, caller
 
 from videoannotator.discover.known import distributions
 
@@ -38,6 +39,7 @@ def videoannotator_pipelines():
     return [
         spec("grey", "Grey", config="shell_dummies.pipelines:Config"),
         spec("fails", "Fails"),
+        spec("waits", "Waits", config="shell_dummies.pipelines:Until"),
         spec("listens", "Listens", needs=(va.Audio(),)),
         spec("needs_model", "Grey", config=config, models=(model(),)),
         spec("gated", "Grey", config=config, models=(model(gated=True),)),
@@ -49,6 +51,9 @@ def videoannotator_pipelines():
     ]
 """
 PIPELINES = """
+import subprocess
+import time
+from pathlib import Path
 from typing import Annotated
 import attrs
 import videoannotator as va
@@ -77,6 +82,23 @@ class Asks(Grey):
 class Fails(va.Pipeline):
     def process(self, batch):
         raise RuntimeError("the test wants it so")
+
+@attrs.frozen
+class Until:
+    folder: str = ""
+
+class Waits(Grey):
+    def process(self, batch):
+        here = Path(self.config.folder)
+        if not (here / "go").exists():
+            child = subprocess.Popen(["sleep", "600"])
+            (here / "part").write_text(str(child.pid))
+            (here / "part").replace(here / "begun")
+            while not (here / "go").exists():  # and hears of nothing else
+                time.sleep(0.05)
+            child.kill()
+            child.wait()
+        return super().process(batch)
 
 class Listens(va.Pipeline):
     def finish(self):
@@ -142,6 +164,15 @@ def command(plugins: Path, tmp_path: Path) -> Command:
 def real_command() -> Command:
     """Runs the command with whatever is installed."""
     return run
+
+
+@pytest.fixture(scope="session")
+def server(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for all tests of commands that need one, started on a fresh folder with one command."""
+    folder = tmp_path_factory.mktemp("server")
+    running = Running.start(caller(plugins, folder), folder / "data")
+    yield running
+    running.stop("--now")
 
 
 def _write_clip(path: Path, *, seconds: float = 1.0, sound: bool = False) -> Path:

@@ -5,80 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import attrs
-import psutil
 import pytest
+from tests.shell.serving import KEY, Ended, Running, caller
 
-from videoannotator.discover.known import distributions
 from videoannotator.shell.configuring import settings_table
 from videoannotator.shell.main import Exit
 
-Ended = subprocess.CompletedProcess[str]
-KEY = re.compile(r"va_[0-9a-f]{12}_[\w-]{43}")
 
-
-@attrs.frozen
-class Running:
-    """A server that was started by its command, and its command line."""
-
-    data: Path
-    key: str
-    address: str
-    call: Callable[..., Ended]
-
-    def client(self, *words: object, **variables: str) -> Ended:
-        """A command that speaks with it."""
-        told = {"VIDEOANNOTATOR_SERVER": self.address, "VIDEOANNOTATOR_KEY": self.key, **variables}
-        return self.call(*words, **told)
-
-
-def _caller(plugins: Path, folder: Path) -> Callable[..., Ended]:
-    def call(*words: object, **variables: str) -> Ended:
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("VIDEOANNOTATOR_")},
-            "PYTHONPATH": str(plugins),
-            "VIDEOANNOTATOR_BLOCK_PLUGINS": ",".join(distributions().values()),
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "NO_COLOR": "1",
-            **variables,
-        }
-        command = [sys.executable, "-m", "videoannotator.shell", *map(str, words)]
-        return subprocess.run(
-            command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120, check=False
-        )
-
-    return call
-
-
-def _pid(data: Path) -> int:
-    return int(json.loads((data / "server.pid").read_text(encoding="utf-8"))["pid"])
-
-
-@pytest.fixture(scope="module")
-def server(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One server for all these tests, on a free port, started on a fresh folder with one command."""
-    folder = tmp_path_factory.mktemp("server")
-    call = _caller(plugins, folder)
-    data = folder / "data"
-    started = call("server", "start", "--background", "--port", 0, "--data-dir", data)
-    assert started.returncode == Exit.WELL, started.stderr
-    keys = KEY.findall(started.stdout)
-    assert len(keys) == 1
-    address = re.search(r"http://127\.0\.0\.1:(\d+)", started.stderr)
-    assert address is not None
-    assert address[1] != "18011", "a port that was given is the one that is listened at"
-    pid = _pid(data)
-    yield Running(data, keys[0], address[0], call)
-    call("server", "stop", "--data-dir", data, "--now")
-    assert not psutil.pid_exists(pid)
+@pytest.fixture
+def here(plugins: Path, tmp_path: Path) -> Callable[..., Ended]:
+    """The command in this process, in an empty folder."""
+    return caller(plugins, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +40,7 @@ def test_a_server_tells_that_it_is_ready_and_only_one_runs_on_a_folder(server: R
     status = server.call("server", "status", "--data-dir", server.data, "--json")
     assert status.returncode == Exit.WELL
     told = json.loads(status.stdout)
-    assert (told["ready"], told["address"], told["pid"]) == (True, server.address, _pid(server.data))
+    assert (told["ready"], told["address"], told["pid"]) == (True, server.address, server.pid)
     second = server.call("server", "start", "--background", "--port", 0, "--data-dir", server.data)
     assert second.returncode == Exit.FAILED
     assert "runs on" in second.stderr
@@ -178,21 +122,60 @@ def test_without_a_key_or_a_server_it_says_what_to_do(server: Running) -> None:
     assert "videoannotator server start" in nowhere.stderr
 
 
-def test_accounts_on_the_folder_and_over_the_server(server: Running) -> None:
-    folder = ("--data-dir", server.data)
-    assert server.call("auth", "users", "create", "amelie", *folder).returncode == Exit.WELL
-    made = server.call("auth", "keys", "create", "--user", "amelie", "--scope", "read", *folder)
-    key = KEY.search(made.stdout)
-    assert key is not None, made.stderr
-    assert server.client("job", "list", VIDEOANNOTATOR_KEY=key[0]).returncode == Exit.WELL
-    listed = server.client("auth", "keys", "list", "--server", server.address, "--json")
-    ours = [one for one in map(json.loads, listed.stdout.splitlines()) if one["id"] == key[0][3:15]]
-    assert [one["scopes"] for one in ours] == [["read"]]
-    assert key[0] not in listed.stdout
-    assert server.call("auth", "keys", "revoke", key[0][3:15], *folder).returncode == Exit.WELL
-    shut_out = server.client("job", "list", VIDEOANNOTATOR_KEY=key[0])
-    assert shut_out.returncode != Exit.WELL
-    assert "revoked" in shut_out.stderr
+@pytest.mark.parametrize("over", ["the folder", "the server"])
+def test_accounts(server: Running, tmp_path: Path, over: str) -> None:
+    there = ("--data-dir", server.data) if over == "the folder" else ("--server", server.address)
+    name = f"amelie-{over.partition(' ')[2]}"
+
+    def auth(*words: object) -> Ended:
+        return server.client("auth", *words, *there)
+
+    made = auth("users", "create", name, "--role", "analyst", "--email", "amelie@example.org")
+    assert made.returncode == Exit.WELL, made.stderr
+    again = auth("users", "create", name)
+    assert again.returncode == Exit.FAILED
+    assert name in again.stderr
+    assert auth("users", "set-role", name, "researcher").returncode == Exit.WELL
+    listed = [
+        one for one in map(json.loads, auth("users", "list", "--json").stdout.splitlines()) if one["name"] == name
+    ]
+    assert [(one["role"], one["email"], one["id"]) for one in listed] == [
+        ("researcher", "amelie@example.org", made.stdout.strip())
+    ]
+    assert f"{name}\tresearcher\tactive" in auth("users", "list").stdout
+    unknown = auth("users", "disable", f"{name}x")
+    assert (unknown.returncode, name in unknown.stderr) == (Exit.USAGE, True), "with the name that was meant"
+
+    beyond = auth("keys", "create", "--user", name, "--scope", "admin")
+    assert beyond.returncode != Exit.WELL
+    assert not KEY.search(beyond.stdout)
+    file = tmp_path / "key"
+    written = auth("keys", "create", "--user", name, "--scope", "read", "--days", 1, "--output", file)
+    assert written.returncode == Exit.WELL, written.stderr
+    assert (written.stdout, file.stat().st_mode & 0o777) == ("", 0o600)
+    key = file.read_text().strip()
+    assert KEY.fullmatch(key)
+    assert server.client("job", "list", VIDEOANNOTATOR_KEY=key).returncode == Exit.WELL
+    keys = auth("keys", "list", "--user", name, "--json")
+    assert [(one["id"], one["scopes"]) for one in map(json.loads, keys.stdout.splitlines())] == [(key[3:15], ["read"])]
+    assert key[3:15] in auth("keys", "list").stdout
+    assert key not in keys.stdout
+
+    assert auth("users", "disable", name).returncode == Exit.WELL
+    assert server.client("job", "list", VIDEOANNOTATOR_KEY=key).returncode == Exit.FAILED
+    assert auth("users", "enable", name).returncode == Exit.WELL
+    assert server.client("job", "list", VIDEOANNOTATOR_KEY=key).returncode == Exit.WELL
+    assert auth("keys", "revoke", key[3:15]).returncode == Exit.WELL
+    shut_out = server.client("job", "list", VIDEOANNOTATOR_KEY=key)
+    assert (shut_out.returncode, "revoked" in shut_out.stderr) == (Exit.FAILED, True)
+
+    token = auth("tokens", "create", "--scope", "read", "--minutes", 1)
+    assert token.returncode == Exit.WELL, token.stderr
+    assert server.client("job", "list", VIDEOANNOTATOR_KEY=token.stdout.strip()).returncode == Exit.WELL
+    only_read = server.client("auth", "users", "create", "x", "--server", server.address, "--key", token.stdout.strip())
+    assert only_read.returncode == Exit.FAILED
+    if over == "the folder":  # a server gives as much as it may, and says until when
+        assert auth("tokens", "create", "--minutes", 10**6).returncode == Exit.USAGE
 
 
 def test_a_backup_taken_while_it_runs_becomes_another_server(server: Running, job: str, tmp_path: Path) -> None:
@@ -207,24 +190,6 @@ def test_a_backup_taken_while_it_runs_becomes_another_server(server: Running, jo
         server.call("auth", "keys", "list", "--data-dir", new).stdout
         == server.call("auth", "keys", "list", "--data-dir", server.data).stdout
     )
-
-
-def test_a_signal_lets_a_server_end_and_a_killed_one_is_no_obstacle(plugins: Path, tmp_path: Path) -> None:
-    call = _caller(plugins, tmp_path)
-    data = tmp_path / "data"
-    start = ("server", "start", "--background", "--data-dir", data, "--set", "port=0")
-    first = call(*start)
-    assert first.returncode == Exit.WELL, first.stderr
-    os.kill(_pid(data), signal.SIGKILL)
-    assert call("server", "status", "--data-dir", data).returncode == Exit.FAILED
-    second = call(*start)
-    assert second.returncode == Exit.WELL, second.stderr
-    assert not KEY.search(second.stdout), "the first key is made once"
-    pid = _pid(data)
-    os.kill(pid, signal.SIGTERM)
-    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=30)
-    assert not psutil.pid_exists(pid)
-    assert call("server", "stop", "--data-dir", data).returncode == Exit.FAILED
 
 
 @pytest.mark.parametrize(
@@ -243,9 +208,9 @@ def test_a_signal_lets_a_server_end_and_a_killed_one_is_no_obstacle(plugins: Pat
     ],
 )
 def test_names_and_settings_that_cannot_work_say_what_does(
-    command: Callable[..., Ended], words: tuple[str, ...], code: int, said: str
+    here: Callable[..., Ended], words: tuple[str, ...], code: int, said: str
 ) -> None:
-    ended = command(*words)
+    ended = here(*words)
     assert ended.returncode == code, ended.stderr
     assert re.search(said, ended.stderr)
 
@@ -259,7 +224,7 @@ def test_names_and_settings_that_cannot_work_say_what_does(
     ],
 )
 def test_each_layer_of_the_configuration_wins_over_the_one_below(
-    command: Callable[..., Ended],
+    here: Callable[..., Ended],
     tmp_path: Path,
     file: dict[str, Any],
     variable: str | None,
@@ -270,15 +235,15 @@ def test_each_layer_of_the_configuration_wins_over_the_one_below(
         lines = "\n".join(f"{name} = {value}" for name, value in file.items())
         (tmp_path / "videoannotator.toml").write_text(f"[server.jobs]\n{lines}\n", encoding="utf-8")
     variables = {} if variable is None else {"VIDEOANNOTATOR_SERVER_JOBS_CONCURRENT": variable}
-    shown = command("config", "show", "--origin", **variables)
+    shown = here("config", "show", "--origin", **variables)
     assert shown.returncode == Exit.WELL, shown.stderr
     line = next(line for line in shown.stdout.splitlines() if line.startswith("server.jobs.concurrent"))
     assert re.match(rf"server\.jobs\.concurrent = {expected}\s+# .*{re.escape(origin)}$", line)
 
 
-def test_a_setting_that_does_not_exist_names_its_file(command: Callable[..., Ended], tmp_path: Path) -> None:
+def test_a_setting_that_does_not_exist_names_its_file(here: Callable[..., Ended], tmp_path: Path) -> None:
     (tmp_path / "videoannotator.toml").write_text("[server.limits]\npixel = 3\n", encoding="utf-8")
-    wrong = command("config", "validate")
+    wrong = here("config", "validate")
     assert wrong.returncode != Exit.WELL
     assert "videoannotator.toml" in wrong.stderr
     assert "pixels" in wrong.stderr

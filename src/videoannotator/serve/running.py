@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
@@ -35,13 +36,15 @@ __all__ = ["Repeated", "make_data_dir", "prepared", "serve", "work"]
 
 _log = logging.getLogger(__name__)
 
+_LONG = 60.0  # s; the longest wait after a failure, and work that lasted longer was well
 GRACE = 5  # s; for open requests, event streams among them, when the server ends
 
 
 class Repeated:
     """A thread that does the same work again and again, or for ever, and begins again when that fails.
 
-    ``work`` is called until `stop`; ``pause``: seconds between two calls, and after a failure doubling up to a minute.
+    ``work`` is called until `stop`; ``pause``: seconds between two calls. After a failure: two seconds, doubling with
+    each further one up to a minute, and two again after work that went well, or for long.
     """
 
     def __init__(self, name: str, work: Callable[[], object], *, pause: float) -> None:
@@ -63,14 +66,16 @@ class Repeated:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        wait = 0.0
+        wait, in_a_row = 0.0, 0
         while not self._stopping.wait(wait):
+            began = time.monotonic()
             try:
                 self._work()
-                wait = self._pause
+                wait, in_a_row = self._pause, 0
             except Exception:  # noqa: BLE001 - whatever it was: jobs must go on, and the log says why they did not
                 self.failures += 1
-                wait = min(60.0, max(1.0, wait) * 2)
+                in_a_row = 1 if time.monotonic() - began > _LONG else in_a_row + 1
+                wait = min(_LONG, 2.0**in_a_row)
                 _log.exception("%s failed; it begins again in %.0f s", self.name, wait)
 
 

@@ -1,10 +1,10 @@
-"""Speaking with a server: requests, uploads, events and downloads, and errors that say what to do next."""
+"""Speaking with a server: requests, events and downloads, and errors that say what to do next."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
@@ -18,22 +18,20 @@ if TYPE_CHECKING:
 
     from videoannotator.serve.configuring import Configuration
 
-__all__ = ["API", "Client", "Event"]
+__all__ = ["API", "Client", "Event", "Refused", "Unanswered"]
 
 API = "/api/v1"
-CHUNK = 1024 * 1024
 PROBING = 600.0  # s; what a server may take to look at a file that has just arrived
 
 Event = tuple[str, dict[str, Any]]
-Moved = Callable[[float], None]
 
 
 class Client:
     """One server, spoken with as the owner of one key. A context manager.
 
     Every method raises `ServerError` with the server's own reason and hint, or one that says that it does not answer.
-    ``timeout``: seconds to wait for a server that says nothing. ``patience``: seconds for which a lost event stream is
-    tried again.
+    ``timeout``: seconds to wait for a server that says nothing. ``patience``: seconds for which a lost event stream, or
+    upload, is tried again.
     """
 
     def __init__(self, address: str, key: str | None, *, timeout: float = 30.0, patience: float = 60.0) -> None:
@@ -114,33 +112,16 @@ class Client:
                 time.sleep(0.2 * 2**number)
         raise AssertionError  # the loop has returned or raised
 
-    def upload(self, file: Path, moved: Moved | None = None) -> dict[str, Any]:
-        """Send a video as it lies on the disk; never more than a piece of it is in memory. ``moved``: told the part."""
-        try:
-            size = file.stat().st_size
-            stream = file.open("rb")
-        except OSError as error:
-            raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
-
-        def pieces() -> Iterator[bytes]:
-            sent = 0
-            while piece := stream.read(CHUNK):
-                yield piece
-                sent += len(piece)
-                if moved is not None:
-                    moved(sent / max(1, size))
-
-        with stream, self._translated():
-            answer = self._http.post(
-                f"{API}/videos",
-                params={"name": file.name},
-                content=pieces(),
-                headers={"Content-Length": str(size), "Content-Type": "application/octet-stream"},
-                timeout=self._long(),
+    def exchange(
+        self, method: str, path: str, *, headers: Mapping[str, str], content: Iterator[bytes] | None = None
+    ) -> Mapping[str, str]:
+        """One request with bytes as its body; the headers of the answer, their names in lower case."""
+        with self._translated():
+            answer = self._http.request(
+                method, f"{API}{path}", headers=dict(headers), content=content, timeout=self._long()
             )
             self._check(answer)
-            stored: dict[str, Any] = answer.json()
-            return stored
+            return answer.headers
 
     def download(
         self, path: str, folder: Path, *, name: str | None = None, params: Mapping[str, Any] | None = None
@@ -229,7 +210,7 @@ class Client:
     def _check(self, answer: httpx2.Response) -> None:
         if not answer.is_error and not answer.is_redirect:
             return
-        raise ServerError(self._reason(answer))
+        raise Refused(self._reason(answer), answer.status_code, answer.headers.get("retry-after"))
 
     def _reason(self, answer: httpx2.Response) -> str:
         if answer.is_redirect:
@@ -251,6 +232,15 @@ class Client:
             if isinstance(one, dict) and one.get("message") and one["message"] not in reason
         ]
         return reason + "".join(details) + (f"\n  {hint}" if hint else "")
+
+
+class Refused(ServerError):  # noqa: N818 - named for what happened
+    """The server answered, and did not do it. ``retry_after``: seconds, where it said when to come again."""
+
+    def __init__(self, reason: str, status: int, retry_after: str | None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.retry_after = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
 
 
 class Unanswered(ServerError):  # noqa: N818 - named for what happened

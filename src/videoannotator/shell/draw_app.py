@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import attrs
 from cyclopts import Group, Parameter
 
 __all__ = ["draw"]
@@ -14,7 +15,54 @@ DRAWN = Group("What is drawn")
 
 Picture = Annotated[Path | None, Parameter(group=OUT)]
 Seconds = Annotated[float | None, Parameter(group=OUT)]
-Drawn = Annotated[tuple[str, ...], Parameter(group=DRAWN, consume_multiple=False, negative="", show_default=False)]
+Words = Annotated[tuple[str, ...], Parameter(consume_multiple=False, negative="", show_default=False)]
+
+
+@Parameter(name="*", group=DRAWN)
+@attrs.frozen(kw_only=True)
+class Drawn:
+    """What is drawn.
+
+    Parameters
+    ----------
+    pipelines
+        Draw only these, separated by commas.
+    show
+        What is drawn, separated by commas: boxes, masks, skeletons, faces, landmarks, pose, gaze, labels,
+        expressions, scores, shots, lanes, time. Without this option: all but expressions and scores.
+    hide
+        Make faces (and heads), persons, or the whole picture unrecognisable. It hides what was found: look at the video
+        before you pass it on.
+    hide_with
+        blur, pixelate, or fill, from which nobody can learn anything.
+    hide_only
+        Names, roles or track numbers of those who are hidden, separated by commas; others stay visible.
+    hide_hold
+        Seconds for which a place stays hidden before and after something was found there.
+    """
+
+    pipelines: Words = ()
+    show: str | None = None
+    hide: Literal["nothing", "faces", "persons", "all"] = "nothing"
+    hide_with: Literal["blur", "pixelate", "fill"] = "blur"
+    hide_only: Words = ()
+    hide_hold: float = 0.5
+
+    def options(self) -> dict[str, Any]:
+        """As `videoannotator.draw` takes them."""
+        from videoannotator.shell.settings import comma_list
+
+        options: dict[str, Any] = {
+            "hide": self.hide,
+            "hide_with": self.hide_with,
+            "hide_only": comma_list(self.hide_only),
+            "hide_hold": self.hide_hold,
+            "pipelines": tuple(comma_list(self.pipelines)) or None,
+        }
+        return options if self.show is None else {**options, "show": self.show}
+
+
+EVERYTHING = Drawn()
 
 
 def draw(
@@ -22,18 +70,13 @@ def draw(
     /,
     *,
     media: Path | None = None,
+    what: Drawn = EVERYTHING,
     video: Picture = None,
     sheet: Picture = None,
     tracks: Picture = None,
     faces: Picture = None,
     image: Picture = None,
     at: Seconds = None,
-    pipelines: Drawn = (),
-    show: Annotated[str | None, Parameter(group=DRAWN)] = None,
-    hide: Annotated[Literal["nothing", "faces", "persons", "all"], Parameter(group=DRAWN)] = "nothing",
-    hide_with: Annotated[Literal["blur", "pixelate", "fill"], Parameter(group=DRAWN)] = "blur",
-    hide_only: Drawn = (),
-    hide_hold: Annotated[float, Parameter(group=DRAWN)] = 0.5,
     start: Seconds = None,
     end: Seconds = None,
     height: Annotated[int | None, Parameter(group=OUT)] = None,
@@ -60,20 +103,6 @@ def draw(
         Write one frame: the one shown --at so many seconds.
     at
         Seconds, for --image.
-    pipelines
-        Draw only these, separated by commas.
-    show
-        What is drawn, separated by commas: boxes, masks, skeletons, faces, landmarks, pose, gaze, labels,
-        expressions, scores, shots, lanes, time. Without this option: all but expressions and scores.
-    hide
-        Make faces (and heads), persons, or the whole picture unrecognisable. It hides what was found: look at the video
-        before you pass it on.
-    hide_with
-        blur, pixelate, or fill, from which nobody can learn anything.
-    hide_only
-        Names, roles or track numbers of those who are hidden, separated by commas; others stay visible.
-    hide_hold
-        Seconds for which a place stays hidden before and after something was found there.
     start
         Where the video begins, in seconds.
     end
@@ -84,16 +113,6 @@ def draw(
         Leave the sound out of --video: voices tell who somebody is, too.
     """
     from videoannotator.shell.drawing import Wanted, draw_result
-    from videoannotator.shell.settings import comma_list
 
     wanted = Wanted(video, sheet, tracks, faces, image, at, start, end, height, not no_sound)
-    options: dict[str, Any] = {
-        "hide": hide,
-        "hide_with": hide_with,
-        "hide_only": comma_list(hide_only),
-        "hide_hold": hide_hold,
-    }
-    options["pipelines"] = tuple(comma_list(pipelines)) or None
-    if show is not None:
-        options["show"] = show
-    return draw_result(result, media, wanted, options)
+    return draw_result(result, media, wanted, what.options())

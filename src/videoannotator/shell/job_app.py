@@ -5,23 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Parameter
 
 from videoannotator.shell.places import Asked
+from videoannotator.shell.to_run import Flag, ToSubmit
 
 __all__ = ["job"]
 
-WHAT = Group("What runs")
 job = App(name="job", help="Jobs on a server: send videos to it, watch them, fetch what came out.")
 
 WHERE = Asked()
+WHAT_RUNS = ToSubmit()
 
-Flag = Annotated[bool, Parameter(negative="", show_default=False)]
-Names = Annotated[tuple[str, ...], Parameter(group=WHAT, consume_multiple=False, negative="", show_default=False)]
-Formats = Annotated[
-    tuple[str, ...],
-    Parameter(name="--format", group=WHAT, consume_multiple=False, negative="", show_default=False),
-]
 Ids = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
 State = Literal["pending", "running", "completed", "partial", "failed", "cancelled"]
 
@@ -31,17 +26,7 @@ def submit(
     videos: Annotated[tuple[str, ...], Parameter(consume_multiple=True)],
     /,
     *,
-    pipelines: Names = (),
-    config: Annotated[Path | None, Parameter(group=WHAT)] = None,
-    set_: Annotated[
-        tuple[str, ...], Parameter(name="--set", group=WHAT, consume_multiple=False, negative="", show_default=False)
-    ] = (),
-    device: Annotated[str | None, Parameter(group=WHAT)] = None,
-    precision: Annotated[Literal["exact", "fast"], Parameter(group=WHAT)] = "exact",
-    start: Annotated[float | None, Parameter(group=WHAT)] = None,
-    end: Annotated[float | None, Parameter(group=WHAT)] = None,
-    formats: Formats = (),
-    priority: Annotated[int, Parameter(group=WHAT)] = 0,
+    what: ToSubmit = WHAT_RUNS,
     batch: str | None = None,
     uploaded: Flag = False,
     watch: Flag = False,
@@ -50,28 +35,12 @@ def submit(
 ) -> int:
     """Send videos to a server and have them annotated. The ids of the jobs go to standard output.
 
+    Ended on the way, it goes on where it was when it is typed again.
+
     Parameters
     ----------
     videos
         Video or audio files of this machine; several become a batch.
-    pipelines
-        Names, separated by commas. Without this option: every pipeline that is ready on the server.
-    config
-        A TOML file with a table of settings for each pipeline.
-    set_
-        One setting, PIPELINE.KEY=VALUE; may be repeated, and wins over the file.
-    device
-        auto, cpu, cuda, ... of the server. [default: the server's]
-    precision
-        exact: the numbers of each pipeline's reference tool. fast: less time, and numbers that differ a little.
-    start
-        Where to begin, in seconds.
-    end
-        Where to stop, in seconds.
-    formats
-        Formats to write beside the native result, separated by commas. [default: the server's]
-    priority
-        Jobs with a higher one are begun earlier.
     batch
         A name for all of them together.
     uploaded
@@ -81,20 +50,9 @@ def submit(
     json
         The jobs as JSON, one a line.
     """
-    from videoannotator.shell.submitting import Wanted, submit_videos
+    from videoannotator.shell.submitting import submit_videos
 
-    wanted = Wanted.of(
-        pipelines,
-        config,
-        set_,
-        formats,
-        device=device,
-        precision=precision,
-        start=start,
-        end=end,
-        priority=priority,
-    )
-    return submit_videos(videos, wanted, batch=batch, uploaded=uploaded, watch=watch, as_json=json, where=where)
+    return submit_videos(videos, what.wanted(), batch=batch, uploaded=uploaded, watch=watch, as_json=json, where=where)
 
 
 @job.command

@@ -14,7 +14,17 @@ from videoannotator.shell.places import Asked
 from videoannotator.shell.progress import following
 from videoannotator.shell.speaking import give, say
 
-__all__ = ["change_jobs", "follow", "job_path", "line_of", "list_jobs", "show_results", "show_status", "watch_jobs"]
+__all__ = [
+    "Row",
+    "change_jobs",
+    "follow",
+    "job_path",
+    "line_of",
+    "list_jobs",
+    "show_results",
+    "show_status",
+    "watch_jobs",
+]
 
 Row = dict[str, Any]
 

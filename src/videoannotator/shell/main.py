@@ -44,8 +44,16 @@ _USAGE = (
 )
 
 
+# what is asked most, and answered without the command line's library: it takes longer to import than to answer
+_PAGES: tuple[list[str], ...] = ([], ["--help"], ["-h"], ["--version"])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. ``arguments``: without the program's name; None reads sys.argv."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words in _PAGES:
+        sys.stdout.write(_page(words))
+        return Exit.WELL
     try:
         from videoannotator.shell.app import app
     except ModuleNotFoundError as error:
@@ -58,10 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.USAGE
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        answer = app(
-            list(sys.argv[1:] if arguments is None else arguments),
-            result_action="return_value",
-        )
+        answer = app(words, result_action="return_value")
         sys.stdout.flush()
     except SystemExit as stop:  # the argument parser, which has said why
         return stop.code if isinstance(stop.code, int) else Exit.FAILED
@@ -75,3 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"videoannotator: {error}\n")
         return Exit.USAGE if isinstance(error, _USAGE) else Exit.FAILED
     return answer if isinstance(answer, int) else Exit.WELL
+
+
+def _page(words: list[str]) -> str:
+    if words == ["--version"]:
+        from videoannotator.shell.speaking import version_line
+
+        return f"{version_line()}\n"
+    from videoannotator.shell.commands import page
+
+    return page()

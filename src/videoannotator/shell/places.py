@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from videoannotator.serve.settings import ServerSettings
     from videoannotator.shell.client import Client
 
-__all__ = ["Asked", "Folder", "FolderOrServer"]
+__all__ = ["Asked", "Assignments", "Folder", "FolderOrServer"]
 
 WHERE = Group("Which server")
 SETTINGS = Group("Settings", help="Each wins over the environment and the files; see: videoannotator config show")

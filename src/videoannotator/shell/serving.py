@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -44,10 +45,9 @@ def start_server(where: Folder, host: str | None, port: int | None, *, backgroun
 def _words(where: Folder, host: str | None, port: int | None) -> list[str]:
     """The same options, to be typed again."""
     words = [] if where.config is None else ["--config", str(where.config.absolute())]
-    given = where.flags() | {"server.host": host, "server.port": port}
-    for key, value in given.items():
-        if value is not None:
-            words += ["--set", f"{key.removeprefix('server.')}={value}"]
+    typed = {"server.host": host, "server.port": port}
+    for key, value in (where.flags() | {key: value for key, value in typed.items() if value is not None}).items():
+        words += ["--set", f"{key.removeprefix('server.')}={value}"]
     return words
 
 
@@ -144,6 +144,11 @@ def show_server(where: Folder, *, as_json: bool) -> int:
         give(json.dumps(_state(settings, running, code, answer), indent=2))
     elif running is None:
         say(f"no server runs on {settings.data_dir}")
+        if _taken(settings):
+            say(
+                f"somebody else listens at {settings.host} port {settings.port}: another data folder's server, or "
+                "another program; a server on this folder needs another --port"
+            )
     else:
         give(f"{running.address}\tprocess {running.pid}\t{'ready' if code == 200 else 'not ready'}")
         if code == 0:
@@ -157,12 +162,23 @@ def _state(settings: ServerSettings, running: Running | None, code: int, answer:
     return {
         "data_dir": str(settings.data_dir),
         "running": running is not None,
+        "port_taken": running is None and _taken(settings),
         "ready": code == 200,
         "pid": None if running is None else running.pid,
         "host": None if running is None else running.host,
         "address": None if running is None else running.address,
         "answer": answer or None,
     }
+
+
+def _taken(settings: ServerSettings) -> bool:
+    """True when something listens where a server would."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    try:
+        with socket.create_connection((host, settings.port), timeout=1.0):
+            return True
+    except (OSError, OverflowError):
+        return False
 
 
 def _answers(address: str, path: str) -> tuple[int, dict[str, Any]]:

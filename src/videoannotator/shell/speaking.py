@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-__all__ = ["give", "program", "say"]
+__all__ = ["give", "program", "say", "version_line"]
 
 
 def program() -> str:
@@ -16,6 +16,13 @@ def program() -> str:
     if script.stem == "videoannotator" and shutil.which("videoannotator") is None:
         return shlex.quote(str(script))
     return "videoannotator"
+
+
+def version_line() -> str:
+    """The name of the program and its version."""
+    from videoannotator import __version__
+
+    return f"videoannotator {__version__}"
 
 
 def give(text: object) -> None:

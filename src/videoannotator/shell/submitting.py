@@ -12,10 +12,10 @@ import attrs
 
 from videoannotator.errors import UsageError
 from videoannotator.shell.client import Client
-from videoannotator.shell.jobs import follow, line_of
+from videoannotator.shell.jobs import Row, follow, line_of
 from videoannotator.shell.main import Exit
 from videoannotator.shell.places import Asked
-from videoannotator.shell.progress import drawing
+from videoannotator.shell.sending import Sent, send
 from videoannotator.shell.settings import comma_list, read_settings
 from videoannotator.shell.speaking import give, say
 
@@ -62,15 +62,10 @@ def submit_videos(
     with where.client() as client:
         if files:
             _check(client, wanted)
-        ids = list(videos) if uploaded else [_sent(client, file) for file in files]
-        key = str(uuid.uuid4())
-        if len(ids) == 1 and batch is None:
-            jobs = [client.ask_surely("POST", "/jobs", body={"video_id": ids[0], **wanted.plain}, key=key)]
-        else:
-            body = {"video_ids": ids, **wanted.plain} | ({} if batch is None else {"name": batch})
-            made = client.ask_surely("POST", "/batches", body=body, key=key)
-            say(f"batch {made['id']}")
-            jobs = list(client.pages("/jobs", "jobs", batch_id=made["id"]))[::-1]
+        sent = _sent(client, files)
+        jobs = _accepted(client, list(videos) if uploaded else [one.video for one in sent], wanted, batch, new=uploaded)
+        for one in sent:
+            one.forget()
         for job in jobs:
             for warning in job.get("warnings") or []:
                 say(f"{warning['field']}: {warning['message']}")
@@ -98,7 +93,27 @@ def _existing(video: str) -> Path:
     return file
 
 
-def _sent(client: Client, file: Path) -> str:
-    with drawing(f"{file.name}: sending") as moved:
-        video = client.upload(file, moved)
-    return str(video["id"])
+def _sent(client: Client, files: Sequence[Path]) -> list[Sent]:
+    try:
+        return [send(client, file) for file in files]
+    except KeyboardInterrupt:
+        say("the server keeps what it has for now: the same command goes on there")
+        raise
+
+
+def _accepted(client: Client, ids: Sequence[str], wanted: Wanted, batch: str | None, *, new: bool) -> list[Row]:
+    """Ask for the jobs of these videos. ``new``: also where the same was asked for before.
+
+    Otherwise the videos are this command's own: if it was ended before it knew that the jobs were accepted, and is
+    typed again, they are the same jobs.
+    """
+    alone = len(ids) == 1 and batch is None
+    body = {"video_id": ids[0]} if alone else {"video_ids": list(ids)} | ({} if batch is None else {"name": batch})
+    body |= wanted.plain
+    said = json.dumps(body, sort_keys=True, default=str)
+    key = str(uuid.uuid4() if new else uuid.uuid5(uuid.NAMESPACE_URL, said))
+    if alone:
+        return [client.ask_surely("POST", "/jobs", body=body, key=key)]
+    made = client.ask_surely("POST", "/batches", body=body, key=key)
+    say(f"batch {made['id']}")
+    return list(client.pages("/jobs", "jobs", batch_id=made["id"]))[::-1]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx2
+import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
@@ -103,6 +104,25 @@ def test_what_was_cut_off_is_gone_on_with(live: tuple[str, str], service: Servic
         done = add(client, place, 1000, clip[1000:])
         assert done.status_code == 204, done.text
         assert client.get(done.headers["content-location"]).content == clip
+
+
+def test_a_line_that_went_without_a_word_stops_nobody(
+    live: tuple[str, str], clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A laptop that is shut, a router that forgets: no end of the connection ever arrives."""
+    monkeypatch.setattr("videoannotator.serve.api.uploads.SILENT", 0.5)
+    address, key = live
+    with httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}) as client:
+        place = begin(client, len(clip)).headers["location"]
+        host, _, port = address.removeprefix("http://").partition(":")
+        lines = {**CHUNK, "Host": host, "Authorization": f"Bearer {key}", "Content-Length": str(len(clip))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in {**lines, "Upload-Offset": "0"}.items())
+        with socket.create_connection((host, int(port)), timeout=10) as silent:
+            silent.sendall(f"PATCH {place} HTTP/1.1\r\n{head}\r\n".encode() + clip[:1000])
+            settled(lambda: offset(client, place) == 1000)
+            done = add(client, place, 1000, clip[1000:])
+            assert done.status_code == 204, done.text
+            assert client.get(done.headers["content-location"]).content == clip
 
 
 def test_of_a_video_that_was_cut_off_nothing_is_left(live: tuple[str, str], service: Service, clip: bytes) -> None:

@@ -6,6 +6,7 @@ is on the disk for certain; what a broken connection or a crash left behind that
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator, Iterator
@@ -42,6 +43,8 @@ __all__ = ["router"]
 router = APIRouter(tags=["uploads"])
 
 VERSION = "1.0.0"
+SILENT = 30.0
+"""Seconds without a byte after which a request ends: a line that is gone need not say so, and stops who goes on."""
 _EXTENSIONS = "creation,creation-with-upload,expiration,termination,checksum"
 _CHUNK_TYPE = "application/offset+octet-stream"
 
@@ -230,12 +233,15 @@ def _video_of(upload: Upload) -> dict[str, str]:
 
 
 async def _whole(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A body that may break off: what came of it counts."""
-    try:
-        async for piece in body:
-            yield piece
-    except ClientDisconnect:
-        return
+    """A body that may break off, or say nothing any more: what came of it counts."""
+    pieces = aiter(body)
+    while True:
+        try:
+            async with asyncio.timeout(SILENT):
+                piece = await anext(pieces)
+        except (ClientDisconnect, StopAsyncIteration, TimeoutError):
+            return
+        yield piece
 
 
 def _lock_path(service: Service, upload_id: str) -> Path:

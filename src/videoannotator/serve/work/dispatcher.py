@@ -73,6 +73,7 @@ class Dispatcher:
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self.failure: Exception | None = None
         self._next = {"look": 0.0, "reap": 0.0, "arrive": 0.0, "claim": 0.0, "tidy": 0.0}
         self._away = 0  # how often in a row the database did not answer
 
@@ -117,8 +118,8 @@ class Dispatcher:
         return future
 
     def start(self) -> None:
-        """Work in a thread of its own, until `stop`."""
-        self._thread = threading.Thread(target=self.run, name="videoannotator:dispatcher", daemon=True)
+        """Work in a thread of its own, until `stop`. Should it ever crash, ``failure`` has the reason."""
+        self._thread = threading.Thread(target=self._run_kept, name="videoannotator:dispatcher", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -134,6 +135,12 @@ class Dispatcher:
         """`stop`, without waiting; from any thread."""
         self._stopping.set()
         self.wake()
+
+    def _run_kept(self) -> None:
+        try:
+            self.run()
+        except Exception as error:  # noqa: BLE001 - whoever started the thread looks at it
+            self.failure = error
 
     def run(self) -> None:
         """Work in this thread, until `stop` is called in another."""

@@ -11,8 +11,8 @@ import asyncio
 import logging
 import math
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from procrastinate.exceptions import ConnectorException
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, select, text
 
+from videoannotator.errors import ServerError
 from videoannotator.serve.store.database import Database
 from videoannotator.serve.store.schema import jobs
 from videoannotator.serve.work.dispatcher import Dispatcher
@@ -76,6 +77,19 @@ def _raw(connection: Connection) -> psycopg.Connection[Any]:
     return raw
 
 
+@asynccontextmanager
+async def _opened(app: procrastinate.App) -> AsyncIterator[None]:
+    """Its connections, while the block lasts. A pool that is cancelled while it opens never ends: so let it."""
+    opening = asyncio.ensure_future(app.open_async())
+    try:
+        await asyncio.shield(opening)
+        yield
+    finally:
+        await asyncio.wait({opening})
+        if opening.exception() is None:
+            await app.close_async()
+
+
 class QueueWorker:
     """A worker on any host: takes calls from the queue, and has the dispatcher do what they call for.
 
@@ -91,7 +105,10 @@ class QueueWorker:
         self._ended: asyncio.Event | None = None
 
     def run(self) -> None:
-        """Work in this thread until `stop` is called in another, or in a signal handler."""
+        """Work in this thread until `stop` is called in another, or in a signal handler.
+
+        Raises `ServerError` when the dispatcher has crashed: nobody would do what the queue calls for.
+        """
         self._dispatcher.start()
         try:
             asyncio.run(self._main())
@@ -110,12 +127,17 @@ class QueueWorker:
         ended = asyncio.create_task(self._ended.wait())
         while not self._stopping.is_set():
             serving = asyncio.create_task(self._serve())
-            await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if self._stopping.is_set():
+            while self._dispatcher.alive:
+                done, _ = await asyncio.wait({serving, ended}, timeout=_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    break
+            if self._stopping.is_set() or not self._dispatcher.alive:
                 await asyncio.to_thread(self._dispatcher.stop)  # so that the calls at hand end
                 serving.cancel()
             with suppress(asyncio.CancelledError):
                 await serving
+            if self._dispatcher.failure is not None:
+                raise ServerError("the dispatcher crashed") from self._dispatcher.failure
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(ended), _AGAIN)
 
@@ -133,7 +155,7 @@ class QueueWorker:
         app.task(name=TASK, queue=QUEUE, retry=procrastinate.RetryStrategy(wait=1))(self._work_on)
         tidying: asyncio.Task[None] | None = None
         try:
-            async with app.open_async():
+            async with _opened(app):
                 tidying = asyncio.create_task(self._tidy(app))
                 await app.run_worker_async(
                     queues=[QUEUE],
@@ -161,6 +183,8 @@ class QueueWorker:
             await asyncio.wait({future}, timeout=_AGAIN)
             if self._dispatcher.away:
                 return  # the job goes on; the queue's own connection is to be made anew
+            if self._dispatcher.failure is not None:
+                raise ServerError("the dispatcher crashed") from self._dispatcher.failure  # the call is for another
         future.result()
 
     async def _tidy(self, app: procrastinate.App) -> None:
