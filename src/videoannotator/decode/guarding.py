@@ -174,7 +174,7 @@ class _Child:
                 stderr=subprocess.PIPE,
                 env=_environment(),
                 cwd=os.path.abspath(os.sep),
-                start_new_session=True,
+                process_group=0,
             )
         except OSError as error:
             message = f"the process that was to read it could not be started: {error}. Try again later."

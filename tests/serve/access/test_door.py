@@ -329,6 +329,14 @@ def test_a_key_has_its_rate(opened: Any) -> None:
     )
 
 
+def test_the_use_of_a_key_is_seen(opened: Any) -> None:
+    client, service = opened()
+    who = with_key(service, "researcher")
+    assert client.get(ME, headers=who.bearer).status_code == 200
+    (key,) = service.keys.page(service.users.named(client.get(ME, headers=who.bearer).json()["name"]).id)
+    assert key.last_used_at == pytest.approx(time.time(), abs=30)
+
+
 def test_an_address_has_its_rate(opened: Any) -> None:
     client, service = opened(limits=Limits(per_key="100/minute", per_address="4/minute"))
     who = with_key(service, "admin")

@@ -139,38 +139,42 @@ def test_digests_are_compared_in_even_time(stores: Stores, monkeypatch: pytest.M
     assert compared[0][0] == compared[0][1] == secret_keys.digest_of(secret)
 
 
-def test_use_is_written_down_once_a_minute(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_use_is_written_down_once_a_minute(stores: Stores) -> None:
     user = stores.users.add("amelie", "researcher")
-    key, secret = stores.keys.create(user.id, "mine", SCOPES)
+    key, _ = stores.keys.create(user.id, "mine", SCOPES)
     assert key.last_used_at is None
-    together = [threading.Thread(target=stores.enter, args=(secret,)) for _ in range(4)]
+    due: list[bool] = []
+    together = [threading.Thread(target=lambda: due.append(stores.keys.use_is_due(key.id))) for _ in range(4)]
     for thread in together:
         thread.start()
     for thread in together:
         thread.join()
+    assert sorted(due) == [False, False, False, True]
+    stores.keys.was_used(key.id)
     first = stores.keys.get(key.id, None).last_used_at
-    assert first is not None
-    stores.enter(secret)
-    assert stores.keys.get(key.id, None).last_used_at == first
+    assert first == pytest.approx(time.time(), abs=30)
+    other = KeyStore(stores.database)  # another server, which has not written a moment ago
+    assert other.use_is_due(key.id)
+    other.was_used(key.id)
+    assert other.get(key.id, None).last_used_at == first
     with stores.database.write() as connection:
         connection.execute(update(api_keys).values(last_used_at=first - 61))
-    other = KeyStore(stores.database)  # another server, which has not written a moment ago
-    known = other.known(key.id)
-    assert known is not None
-    other.was_used(known)
+    other.was_used(key.id)
     assert other.get(key.id, None).last_used_at == pytest.approx(time.time(), abs=30)
 
 
 @pytest.mark.parametrize("error", [StorageFullError("full"), DatabaseUnavailable("busy")])
 def test_a_full_disk_keeps_nobody_out(stores: Stores, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     user = stores.users.add("amelie", "researcher")
-    _, secret = stores.keys.create(user.id, "mine", SCOPES)
+    key, _ = stores.keys.create(user.id, "mine", SCOPES)
 
     def refuse() -> None:
         raise error
 
     monkeypatch.setattr(stores.database, "write", refuse)
-    assert stores.enter(secret).user_id == user.id
+    stores.keys.was_used(key.id)
+    monkeypatch.undo()
+    assert stores.keys.get(key.id, None).last_used_at is None
 
 
 def test_keys_are_listed_newest_first_page_by_page(stores: Stores) -> None:

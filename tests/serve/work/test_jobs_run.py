@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,12 @@ import pytest
 from sqlalchemy import update
 
 import videoannotator as va
+from videoannotator.serve.request import JobRequest
 from videoannotator.serve.service import Service
 from videoannotator.serve.settings import ServerSettings
 from videoannotator.serve.store.schema import metadata, videos
+from videoannotator.serve.work.local import LocalExecutor
+from videoannotator.serve.work.messages import Task
 from videoannotator.serve.work.naming import absolute
 
 
@@ -210,6 +214,22 @@ def test_a_worker_that_is_stopped_gives_back_what_it_has(bench: Any, tmp_path: P
     numbers = seen.read_text().split()
     assert len(set(numbers)) == 40
     assert len(numbers) <= 44, "at most the batch at hand was done again"
+
+
+def test_jobs_step_back_behind_the_server(tmp_path: Path) -> None:
+    """With a session of its own, a process would have as much of a processor as all of the server (autogroup)."""
+    places = {name: str(tmp_path / name) for name in ("media", "folder", "target", "cache")}
+    task = Task(job="j", attempt=1, max_attempts=1, name="x.mp4", request=JobRequest(), device="cpu", **places)
+    others = _children()
+    executor = LocalExecutor(1, nice=7)
+    try:
+        executor.start(task)
+        (child,) = _children() - others
+        assert child.nice() == os.getpriority(os.PRIO_PROCESS, 0) + 7
+        assert os.getsid(child.pid) == os.getsid(0)
+        assert os.getpgid(child.pid) == child.pid, "it can be killed with everything it has started"
+    finally:
+        executor.close()
 
 
 def _children() -> set[psutil.Process]:

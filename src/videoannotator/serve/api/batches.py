@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from videoannotator.serve.api.asking import Reader, Serving, Writer
 from videoannotator.serve.api.models import After, Limit, Text, moment_text, problems_for
 from videoannotator.serve.api.models_jobs import Asked, IssueShown
+from videoannotator.serve.api.quick import quick
 from videoannotator.serve.service import Service
 from videoannotator.serve.store.batches import Batch, BatchProgress
 from videoannotator.serve.store.paging import Cursor
@@ -141,6 +142,7 @@ def submit_batch(
 
 
 @router.get("/batches", response_model=BatchList, responses=problems_for())
+@quick
 def list_batches(service: Serving, principal: Reader, cursor: After = None, limit: Limit = 50) -> BatchList:
     """Batches, newest first."""
     found = service.batches.page(principal.owner, after=Cursor.of(cursor), limit=limit)
@@ -153,6 +155,7 @@ def list_batches(service: Serving, principal: Reader, cursor: After = None, limi
 
 
 @router.get("/batches/{batch_id}", response_model=BatchShown, responses=problems_for(404))
+@quick
 def show_batch(service: Serving, principal: Reader, batch_id: str) -> BatchShown:
     """One batch, and how far the whole is."""
     return BatchShown(**_now(service, service.batches.get(batch_id, principal.owner)))

@@ -23,6 +23,7 @@ from videoannotator.serve.api.asking import Reader, Serving
 from videoannotator.serve.api.following import Follower, Tail, name_of, on_the_wire
 from videoannotator.serve.api.models import Limit, moment_text, problems_for
 from videoannotator.serve.api.models_jobs import JobShown
+from videoannotator.serve.api.quick import quick
 from videoannotator.serve.errors import NotFoundError
 from videoannotator.serve.service import Service
 
@@ -138,6 +139,7 @@ async def job_events(
 
 
 @router.get("/jobs/{job_id}/history", response_model=EventList, responses=problems_for(404))
+@quick
 def job_history(
     service: Serving,
     principal: Reader,

@@ -93,7 +93,7 @@ class Guard:
         try:
             carried = _carried(scope)
             if carried is not None:
-                return await to_thread.run_sync(self._service.authenticator.principal, carried, limiter=self._threads())
+                return await self._known(carried)
         except RefusedError:
             if not public and self._required:
                 raise
@@ -113,6 +113,17 @@ class Guard:
             hint="send the header 'Authorization: Bearer va_...'",
             headers={"WWW-Authenticate": "Bearer"},
         )
+
+    async def _known(self, carried: Credentials) -> Principal:
+        """Whose they are. The use of a key is written down now and then."""
+        service = self._service
+        if service.database.is_sqlite and service.authenticator.is_near(carried):  # see `quick`
+            principal = service.authenticator.principal(carried)
+        else:
+            principal = await to_thread.run_sync(service.authenticator.principal, carried, limiter=self._threads())
+        if principal.via == "key" and principal.key_id is not None and service.keys.use_is_due(principal.key_id):
+            await to_thread.run_sync(service.keys.was_used, principal.key_id, limiter=self._threads())
+        return principal
 
     def _threads(self) -> anyio.CapacityLimiter:
         if self._limiter is None:  # it belongs to the event loop, which is not there yet when this is made

@@ -25,6 +25,7 @@ from videoannotator.serve.api.models_jobs import (
     JobMade,
     JobShown,
 )
+from videoannotator.serve.api.quick import quick
 from videoannotator.serve.api.streaming import announced_length, in_blocks
 from videoannotator.serve.api.videos import forget
 from videoannotator.serve.errors import RequestError, UnsupportedBodyError
@@ -229,6 +230,7 @@ def _estimator(request: Request) -> Estimator:
 
 @router.get("/jobs", response_model=JobList, responses=problems_for())
 @router.get("/jobs/", response_model=JobList, include_in_schema=False)
+@quick
 def list_jobs(
     service: Serving,
     principal: Reader,
@@ -263,6 +265,7 @@ def list_jobs(
 
 
 @router.get("/jobs/{job_id}", response_model=JobShown, responses=problems_for(404))
+@quick
 def show_job(service: Serving, principal: Reader, job_id: str) -> JobShown:
     """One job, with its progress and its place in the queue."""
     return JobShown.of(service.listing.get(job_id, principal.owner))

@@ -10,6 +10,7 @@ from videoannotator.serve.access.principals import Principal, Scope, scopes_of
 from videoannotator.serve.api.asking import Anybody, Serving, Writer
 from videoannotator.serve.api.models import After, Limit, problems_for
 from videoannotator.serve.api.models_access import KeyId, KeyMade, KeyPage, KeyShown, NewKey
+from videoannotator.serve.api.quick import quick
 from videoannotator.serve.errors import ForbiddenError
 from videoannotator.serve.service import Service
 from videoannotator.serve.store.paging import Cursor
@@ -20,6 +21,7 @@ router = APIRouter(tags=["keys"])
 
 
 @router.get("/keys", responses=problems_for())
+@quick
 def keys(
     service: Serving,
     principal: Anybody,
@@ -55,6 +57,7 @@ def make_key(service: Serving, principal: Writer, new: NewKey, response: Respons
 
 
 @router.get("/keys/{key_id}", responses=problems_for(404))
+@quick
 def key(service: Serving, principal: Anybody, key_id: KeyId) -> KeyShown:
     """One key of one's own; for admins anybody's."""
     return KeyShown.of(service.keys.get(key_id, _owner(principal)))

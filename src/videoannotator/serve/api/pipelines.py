@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from videoannotator.data.needs import Audio, Frames, Output
 from videoannotator.discover.catalog import Catalog, PipelineEntry
@@ -20,6 +21,7 @@ from videoannotator.serve.api.models import problems_for
 from videoannotator.serve.api.models_jobs import Asked, IssueShown
 from videoannotator.serve.errors import NotFoundError
 from videoannotator.serve.older import PIPELINES
+from videoannotator.serve.service import Service
 from videoannotator.serve.submitting import Submission, judged
 from videoannotator.serve.validating import Verdict
 
@@ -148,20 +150,21 @@ class VerdictShown(BaseModel):
 
 @router.get("/pipelines", response_model=PipelineList, responses=problems_for())
 @router.get("/pipelines/", response_model=PipelineList, include_in_schema=False)
-def list_pipelines(request: Request, service: Serving, principal: Anybody) -> Response:
+async def list_pipelines(request: Request, service: Serving, principal: Anybody) -> Response:
     """Which pipelines there are, whether they can run, and what those need that cannot; a few seconds old at most."""
     kept: tuple[float, bytes] | None = getattr(request.app.state, "pipelines", None)
     if kept is None or time.monotonic() - kept[0] > _FRESH:
-        kept = time.monotonic(), _listed(service.catalog).model_dump_json().encode()
+        kept = time.monotonic(), await run_in_threadpool(_listed, service)
         request.app.state.pipelines = kept
     return Response(kept[1], media_type="application/json")
 
 
-def _listed(found: Catalog) -> PipelineList:
+def _listed(service: Service) -> bytes:
+    found = service.catalog
     shown = [_pipeline(found.backends(name)) for name in found.pipelines]
     shown += [_absent(name) for name in SHIPPED if name not in found.pipelines]
     broken = [{"plugin": item.plugin.name, "reason": item.reason} for item in found.broken]
-    return PipelineList(pipelines=shown, total=len(shown), broken=broken)
+    return PipelineList(pipelines=shown, total=len(shown), broken=broken).model_dump_json().encode()
 
 
 @router.get("/pipelines/{name}", response_model=PipelineShown, responses=problems_for(404))

@@ -11,6 +11,7 @@ from videoannotator.serve.access.principals import Principal
 from videoannotator.serve.api.asking import Anybody, Serving, Writer
 from videoannotator.serve.api.models import After, Limit, Model, Text, moment_text, problems_for
 from videoannotator.serve.api.models_jobs import Asked, IssueShown
+from videoannotator.serve.api.quick import quick
 from videoannotator.serve.service import Service
 from videoannotator.serve.store.paging import Cursor
 from videoannotator.serve.store.templates import Template
@@ -78,6 +79,7 @@ def _shown(service: Service, principal: Principal, template: Template) -> Templa
 
 
 @router.get("/templates", response_model=TemplateList, responses=problems_for())
+@quick
 def list_templates(service: Serving, principal: Anybody, cursor: After = None, limit: Limit = 50) -> TemplateList:
     """One's own templates and the shared ones, newest first."""
     found = service.templates.page(principal.user_id, after=Cursor.of(cursor), limit=limit)
@@ -99,6 +101,7 @@ def make_template(response: Response, service: Serving, principal: Writer, new: 
 
 
 @router.get("/templates/{template_id}", response_model=TemplateShown, responses=problems_for(404))
+@quick
 def show_template(service: Serving, principal: Anybody, template_id: str) -> TemplateShown:
     """One template."""
     template = service.templates.get(template_id, principal.user_id, admin=principal.may("admin"))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException
 from videoannotator.serve.api.asking import Admin, Anybody, Serving
 from videoannotator.serve.api.models import After, Limit, problems_for
 from videoannotator.serve.api.models_access import Me, NewUser, UserChange, UserId, UserPage, UserShown
+from videoannotator.serve.api.quick import quick
 from videoannotator.serve.store.paging import Cursor
 
 __all__ = ["router"]
@@ -15,6 +16,7 @@ router = APIRouter(tags=["users"])
 
 
 @router.get("/users/me", responses=problems_for())
+@quick
 def me(service: Serving, principal: Anybody) -> Me:
     """Who is asking, in which role, with which scopes."""
     return Me.of(principal, service.users.get(principal.user_id))
@@ -28,6 +30,7 @@ def not_me(principal: Anybody) -> None:
 
 
 @router.get("/users", responses=problems_for())
+@quick
 def users(
     service: Serving,
     principal: Admin,
@@ -47,6 +50,7 @@ def add_user(service: Serving, principal: Admin, new: NewUser) -> UserShown:
 
 
 @router.get("/users/{user_id}", responses=problems_for(404))
+@quick
 def user(service: Serving, principal: Admin, user_id: UserId) -> UserShown:
     """One user. For admins."""
     return UserShown.of(service.users.get(user_id))

@@ -25,6 +25,7 @@ from videoannotator.serve.api.models_videos import (
     VideoShown,
     VideosMade,
 )
+from videoannotator.serve.api.quick import quick
 from videoannotator.serve.api.streaming import (
     announced_length,
     digest_announced,
@@ -168,6 +169,7 @@ def named_by(request: Request, name: str | None) -> str:
 
 
 @router.get("/videos", response_model=VideoList, responses=problems_for())
+@quick
 def list_videos(
     service: Serving,
     principal: Reader,
@@ -249,6 +251,7 @@ def media_type_of(path: Path) -> str:
 
 
 @router.get("/videos/{video_id}/info", response_model=VideoShown, responses=problems_for(404))
+@quick
 def video_info(service: Serving, principal: Reader, video_id: str) -> VideoShown:
     """What is known of a video."""
     return VideoShown.of(service.videos.get(video_id, principal.owner))

@@ -116,24 +116,23 @@ class KeyStore:
         user = User(**{field.name: row._mapping[f"user_{field.name}_"] for field in attrs.fields(User)})
         return KnownKey(Key.of(row), row._mapping[api_keys.c.digest], user, row.now_)
 
-    def was_used(self, known: KnownKey) -> None:
-        """Write down that a key was used, at most once a minute. What stops that stops nothing else."""
-        last = known.key.last_used_at
-        if last is not None and 0 <= known.now - last < USED_EVERY:
-            return
+    def use_is_due(self, key_id: str) -> bool:
+        """Whether the use of a key is to be written down now: at most once a minute, and by one who asks."""
         with self._lock:
             now = time.monotonic()
-            if now - self._used.get(known.key.id, -USED_EVERY) < USED_EVERY:
-                return  # another thread is at it
-            self._used = {key: at for key, at in self._used.items() if now - at < USED_EVERY} | {known.key.id: now}
-        due = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= known.now - USED_EVERY)
+            if now - self._used.get(key_id, -USED_EVERY) < USED_EVERY:
+                return False
+            self._used = {key: at for key, at in self._used.items() if now - at < USED_EVERY} | {key_id: now}
+            return True
+
+    def was_used(self, key_id: str) -> None:
+        """Write down that a key was used, unless another server just did. What stops that stops nothing else."""
+        due = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= moment() - USED_EVERY)
         try:
             with self.database.write() as connection:
-                connection.execute(
-                    update(api_keys).where(api_keys.c.id == known.key.id, due).values(last_used_at=moment())
-                )
+                connection.execute(update(api_keys).where(api_keys.c.id == key_id, due).values(last_used_at=moment()))
         except (StorageFullError, DatabaseUnavailable) as error:
-            _log.warning("when key %s was used could not be written down: %s", known.key.id, error)
+            _log.warning("when key %s was used could not be written down: %s", key_id, error)
 
     def page(self, user_id: str | None, *, after: Cursor | None = None, limit: int = 200) -> list[Key]:
         """Keys of a user (None: of everybody), newest first, behind ``after``."""

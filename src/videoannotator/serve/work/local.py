@@ -50,7 +50,7 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
-            start_new_session=True,
+            process_group=0,  # not a session of its own: Linux weighs sessions against each other (autogroup)
         )
         self.pid = self._process.pid
         # at once: what it loads first is a good part of its work
