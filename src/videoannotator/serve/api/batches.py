@@ -87,7 +87,10 @@ def submit_batch(
     service: Serving,
     principal: Writer,
     asked: NewBatch,
-    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(alias="Idempotency-Key", description="the same key again makes no second batch; kept for a day"),
+    ] = None,
     traceparent: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Run the same on many videos: all of them are accepted, or none."""

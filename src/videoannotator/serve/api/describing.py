@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from videoannotator.serve.access.places import is_public
 from videoannotator.serve.api.models import Problem
 from videoannotator.serve.api.models_jobs import JobAsked
 
@@ -47,9 +48,11 @@ def _described(app: FastAPI) -> dict[str, Any]:
         "session": {"type": "apiKey", "in": "cookie", "name": "videoannotator_session"},
     }
     document["security"] = [{"key": []}, {"session": []}]
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
             _problems(operation)
+            if is_public(method.upper(), path):
+                operation["security"] = []
     return document
 
 

@@ -35,6 +35,7 @@ export async function jobView(main, parts, me, signal) {
       await drawResults(body, job, results, signal);
     }
   };
+  const look = () => again().catch(() => null);
   fill(main, h("p", {}, h("a", { href: "#/jobs" }, "‹ All jobs")), head, body,
     h("details", { class: "card" }, h("summary", {}, "What happened"), log));
   await again();
@@ -42,10 +43,11 @@ export async function jobView(main, parts, me, signal) {
     const text = data.message || data.reason || (name === "job.complete" ? data.error_message || data.status : data.stage && data.stage !== log.stage ? data.stage.replaceAll("_", " ") : "");
     log.stage = data.stage || log.stage;
     if (text) log.append(h("li", {}, text));
+    if (job.completed_at) return;
     const before = job.state;
-    if (take(job, name, data) || job.state !== before) again().catch(() => null);
+    if (take(job, name, data) || job.state !== before) look();
     else draw();
-  }, signal);
+  }, look, signal);
 }
 
 async function drawResults(place, job, results, signal) {
