@@ -66,6 +66,7 @@ def test_an_upload_is_paused_and_goes_on(form: Any, large: Path) -> None:
     form.get_by_role("button", name=f"Go on with {large.name}").click()
     form.get_by_role("button", name=f"Leave {large.name} out").wait_for()
     assert held.offsets == ["0", str(WHOLE), str(WHOLE)]  # nothing was sent twice but what was held
+    form.unroute_all(behavior="ignoreErrors")
 
 
 def test_a_piece_that_arrived_in_part_is_not_sent_twice(form: Any, site: Site, large: Path) -> None:
@@ -100,7 +101,9 @@ def test_an_upload_is_still_there_after_a_look_at_the_jobs(form: Any, site: Site
     form.get_by_role("button", name=f"Remove {large.name}").click()
     form.locator("#files li").wait_for(state="detached")
     form.wait_for_timeout(100)
-    assert large.name not in [one["name"] for one in site.api("GET", "uploads")["uploads"]]
+    left = site.api("GET", "uploads")["uploads"]
+    assert not [one for one in left if not one["video_id"]], left
+    form.unroute_all(behavior="ignoreErrors")
 
 
 def test_videos_of_a_server_folder_are_taken_as_they_lie_there(form: Any, site: Site) -> None:
@@ -132,8 +135,8 @@ def test_settings_arrive_and_wrong_ones_are_told_beside_their_field(form: Any, s
     assert threshold.input_value() == "128"
     _told(form, threshold, "300", "at most 255")
     _told(form, threshold, "2.5", "must be a whole number")
+    _told(form, threshold, "200", "")
     _told(form, rooms, "kitchen, garden", "write it as JSON")
-    threshold.fill("200")
     rooms.fill('["cellar"]')
     rooms.blur()
     problem = form.locator("#h-go ~ [role=alert]")

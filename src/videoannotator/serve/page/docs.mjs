@@ -41,7 +41,7 @@ function answers(api, route) {
   const good = route.answers.filter((one) => Number(one.status) < 400);
   const bad = route.answers.filter((one) => Number(one.status) >= 400);
   return [
-    h("h4", {}, "It answers"),
+    h("h3", {}, "It answers"),
     good.map((one) => [h("p", {}, h("strong", {}, one.status), ` ${one.about === "Successful Response" ? "it worked" : one.about}`), one.bodies.map((told) => body(api, told, false))]),
     bad.length ? h("details", {}, h("summary", {}, "Or refuses, with a problem document"),
       h("dl", { class: "fields" }, bad.map((one) => [h("dt", {}, h("code", {}, one.status)), h("dd", {}, prose(one.about))]))) : null,
@@ -56,8 +56,8 @@ function told(api, route) {
   return [
     paragraphs(route.about),
     route.open ? h("p", { class: "hint" }, "Needs no key.") : null,
-    fields.length ? [h("h4", {}, "It takes"), fieldList(fields)] : null,
-    route.bodies.length ? [h("h4", {}, route.bodies.length > 1 ? "Its body, one of these" : "Its body"), route.bodies.map((one) => body(api, one, true))] : null,
+    fields.length ? [h("h3", {}, "It takes"), fieldList(fields)] : null,
+    route.bodies.length ? [h("h3", {}, route.bodies.length > 1 ? "Its body, one of these" : "Its body"), route.bodies.map((one) => body(api, one, true))] : null,
     sample("As a command", command),
     // a page that came by plain HTTP from elsewhere has no clipboard
     navigator.clipboard ? h("button", { type: "button", "aria-label": `Copy the command of ${route.method} ${route.path}`, onclick: copy }, "Copy") : null,

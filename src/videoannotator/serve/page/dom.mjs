@@ -10,14 +10,14 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === "checked" || name === "disabled" || name === "hidden") element[name] = true;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
 /** Put `children` in place of whatever is in `element`. What has the keyboard keeps it, where it is there again. */
 export function fill(element, ...children) {
   const focused = element.contains(document.activeElement) ? selector(document.activeElement) : null;
-  element.replaceChildren(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   if (focused) element.querySelector(focused)?.focus({ preventScroll: true });
 }
 

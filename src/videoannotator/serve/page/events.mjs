@@ -3,7 +3,7 @@
 import { ask, pausing } from "./api.mjs";
 
 const SHORTEST = 500;
-const LONGEST = 15000;
+const LONGEST = 5000;
 const GONE = "The server does not answer. What is shown here may be old; this page goes on by itself when it is back.";
 
 /** Read one stream until it ends. `on.opened()` when it begins, `on.tell(name, data, id)` with each event. */

@@ -45,7 +45,8 @@ export function inWords(document, given, deep = 0) {
   if ("const" in schema) return JSON.stringify(schema.const);
   if (schema.type === "array") return deep < DEEPEST && schema.items ? `list of ${inWords(document, schema.items, deep + 1)}` : "list";
   if (schema.format === "binary") return "bytes";
-  return [WORDS[schema.type] || "anything", ...limits(schema)].join(", ");
+  const told = limits(schema);
+  return `${WORDS[schema.type] || "anything"}${told.length ? ` (${told.join(", ")})` : ""}`;
 }
 
 function limits(schema) {
@@ -103,7 +104,7 @@ export function curl(document, route, origin) {
   const lines = [`curl -sS${{ GET: "", HEAD: " -I" }[route.method] ?? ` -X ${route.method}`} "${origin}${path}${query.length ? `?${query.join("&")}` : ""}"`];
   if (!route.open) lines.push('-H "Authorization: Bearer $KEY"');
   for (const one of route.parameters.filter((other) => other.in === "header" && fits(other) && other.name.toLowerCase() !== "content-type")) lines.push(`-H ${quoted(`${one.name}: ${value(one)}`)}`);
-  const body = route.bodies[0];
+  const body = route.bodies.find((one) => one.required || one.type === "application/json");
   if (body?.type === "application/json") lines.push(`--json ${quoted(JSON.stringify(example(document, body.schema, true)))}`);
   else if (body?.type === "multipart/form-data") lines.push("-F video=@session01.mp4");
   else if (body) lines.push(`-H ${quoted(`Content-Type: ${body.type}`)}`, "--data-binary @session01.mp4");
