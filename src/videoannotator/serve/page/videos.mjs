@@ -119,10 +119,16 @@ async function taken(paths, state, refused) {
       if (paths.length > 1) say(`Looking at ${Math.min(at + AT_ONCE, paths.length)} of ${paths.length} files …`);
       const made = await post("videos/from-folder", { paths: paths.slice(at, at + AT_ONCE) });
       for (const video of made.videos) state.videos.set(video.id, video);
-      refused.append(...made.refused.map((one) => h("p", { class: "problem" }, `${one.path.replace(/^.*[/\\]/, "")}: ${one.reason}`)));
+      refused.append(...made.refused.map((one) => h("p", { class: "problem" }, refusal(one))));
       state.changed();
     }
   } catch (error) {
     refused.append(h("p", { class: "problem" }, error.told || error.message));
   }
+}
+
+/** Why a file was not taken; most reasons begin with its name. */
+function refusal({ path, reason }) {
+  const name = path.replace(/^.*[/\\]/, "");
+  return reason.includes(name) ? reason : `${name}: ${reason}`;
 }
