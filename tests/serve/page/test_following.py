@@ -68,16 +68,3 @@ def test_a_page_whose_server_was_away_shows_how_things_are(
         assert tab.get_by_text("The server does not answer").count() == 0
     new = site.job(film, "bright_square")  # what happens now arrives, too
     other.locator(f"#job-{new}").wait_for()
-
-
-def test_a_page_whose_line_broke_shows_how_things_are(site: Site, page: Any, film: str, held: Path) -> None:
-    job = site.job(film, "slow_square")
-    view(page, site, "jobs")
-    page.locator(f"#job-{job} .badge.running").wait_for(timeout=60_000)
-    page.context.set_offline(True)
-    page.get_by_text("The server does not answer").wait_for()
-    held.unlink()
-    site.ended(job)
-    page.context.set_offline(False)
-    page.locator(f"#job-{job} .badge", has_text="done").wait_for()
-    page.get_by_text("The server does not answer").wait_for(state="hidden")
