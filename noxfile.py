@@ -75,6 +75,7 @@ def nightly(session: nox.Session) -> None:
         "pytest", *(session.posargs or ("tests/serve", "tests/decode/test_hostile.py", "tests/formats")), env=often
     )
     session.run("python", "-m", "benchmarks.load", "--minutes", "10")
+    session.run("python", "-m", "benchmarks.listing")
 
 
 @nox.session

@@ -18,7 +18,7 @@ from videoannotator.formats.viewer_faces import face_source, openface3_source, w
 from videoannotator.formats.viewer_people import write_persons
 from videoannotator.formats.viewer_spans import cues, scenes
 
-__all__ = ["Viewer", "bundle"]
+__all__ = ["Viewer", "bundle", "film_name"]
 
 SUFFIX = ".viewer"
 
@@ -193,7 +193,10 @@ def bundle(folder: Path, video: Path, name: str | None = None) -> list[tuple[str
     why = _foreign(folder)
     if why is not None:
         raise FormatError(f"{folder} was not written for the Video Annotation Viewer ({why})")
-    shown = Path(name or video.name).name
-    if not shown.lower().endswith((*_SHOWN, *_HEARD)):
-        shown = f"{shown}.mp4"
-    return [*((path.name, path) for path in sorted(folder.iterdir())), (shown, video)]
+    return [*((path.name, path) for path in sorted(folder.iterdir())), (film_name(name or video.name), video)]
+
+
+def film_name(name: str) -> str:
+    """How a film of this name is called beside the files that `Viewer` writes: so that the viewer finds it."""
+    shown = Path(name).name
+    return shown if shown.lower().endswith((*_SHOWN, *_HEARD)) else f"{shown}.mp4"

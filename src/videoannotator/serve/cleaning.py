@@ -8,7 +8,7 @@ What goes, in this order:
    that no job uses;
 4. uploads that were not continued in time;
 5. in the data folder, what no row names: folders of jobs that are gone, of attempts that do not count, files of videos
-   that are gone, parts of uploads;
+   that are gone, parts of uploads, exports that were not finished, or that nobody asked for in a day;
 6. rows that have served their time: events of progress of jobs that ended a day ago, idempotency keys, revoked tokens
    that have expired, workers that are gone;
 7. entries of the cache above its limit.
@@ -43,7 +43,7 @@ from videoannotator.serve.store.schema import (
     videos,
     workers,
 )
-from videoannotator.serve.sweeping import GRACE, Removal, Sweep, blocks, size_of
+from videoannotator.serve.sweeping import DAY, GRACE, Removal, Sweep, blocks, size_of
 
 if TYPE_CHECKING:
     from videoannotator.serve.service import Service
@@ -52,7 +52,6 @@ __all__ = ["Cleaned", "Removal", "clean"]
 
 _log = logging.getLogger(__name__)
 
-DAY = 24 * 3600.0
 _ROWS = 5000
 """Rows of one kind that go in one transaction."""
 

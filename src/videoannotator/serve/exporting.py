@@ -1,13 +1,10 @@
-"""Results of jobs as files: any format, made when it is asked for, and archives that are nowhere as a whole."""
+"""Results of jobs: the result itself, its rows as JSON, its files, and archives that are nowhere as a whole."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,15 +14,13 @@ import numpy as np
 from videoannotator.data.convert import unstructure
 from videoannotator.data.result import Result
 from videoannotator.data.table import Table
-from videoannotator.discover.catalog import Catalog
-from videoannotator.errors import FormatError, UnknownFormatError
-from videoannotator.formats.exporting import export, read
-from videoannotator.serve.errors import ConflictError, NotFoundError, RequestError
+from videoannotator.formats.exporting import read
+from videoannotator.serve.errors import ConflictError, NotFoundError
 from videoannotator.serve.service import Service
 from videoannotator.serve.store.listing import JobResult, JobView
 from videoannotator.serve.work.naming import absolute
 
-__all__ = ["Entry", "columns", "exported", "files_of", "folder_of", "only", "result_of", "result_row", "zipped"]
+__all__ = ["Entry", "columns", "files_of", "folder_of", "only", "result_of", "result_row", "zipped"]
 
 _BLOCK = 1 << 20
 
@@ -84,41 +79,6 @@ def only(result: Result, pipeline: str) -> Result:
         pipelines={pipeline: result[pipeline]},
         provenance=attrs.evolve(result.provenance, pipelines=kept),
     )
-
-
-@contextmanager
-def exported(
-    service: Service, result: Result, formats: Sequence[str], *, keep: bool = False
-) -> Iterator[tuple[Path, list[Path]]]:
-    """``result`` in these formats, in a folder of its own that is gone afterwards (``keep``: only if this fails).
-
-    Raises `RequestError` for a format that does not exist, and for one that cannot hold this.
-    """
-    known(service.catalog, formats)
-    (service.settings.data_dir / "tmp").mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="export-", dir=service.settings.data_dir / "tmp"))
-    fine = False
-    try:
-        yield folder, export(result, folder, formats)
-        fine = True
-    except FormatError as error:
-        raise RequestError(
-            str(error).replace(f"{folder}/", ""),
-            code="FORMAT_FAILED",
-            hint="ask for one format at a time, or for native",
-        ) from error
-    finally:
-        if not (fine and keep):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def known(catalog: Catalog, formats: Sequence[str]) -> None:
-    """Raise `RequestError` for a format that does not exist."""
-    for name in formats:
-        try:
-            catalog.format(name)
-        except UnknownFormatError as error:
-            raise RequestError(str(error), code="UNKNOWN_FORMAT", hint="GET /api/v1/formats lists them") from error
 
 
 def columns(

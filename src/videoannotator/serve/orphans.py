@@ -8,8 +8,10 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, select
 
+from videoannotator.serve.keeping import EXPORTS, count_again
 from videoannotator.serve.store.schema import job_results, jobs, uploads, videos
-from videoannotator.serve.sweeping import GRACE, Sweep, blocks, listed, newest_in, size_of
+from videoannotator.serve.sweeping import DAY, GRACE, Sweep, blocks, listed, newest_in, size_of
+from videoannotator.serve.work.naming import PART
 
 __all__ = ["missing_files", "nobodys_files"]
 
@@ -20,6 +22,7 @@ def nobodys_files(sweep: Sweep) -> None:
     _nobodys(sweep, "uploads", _known(sweep, uploads.c.id, "", ".part"), "no upload has this file")
     _nobodys(sweep, "jobs", _known(sweep, jobs.c.id, ""), "there is no such job")
     _dead_attempts(sweep)
+    _exports(sweep)
     for left in sweep.data.glob("restore-*.part"):
         _left_over(sweep, left, "a restore did not end")
 
@@ -62,16 +65,37 @@ def _dead_attempts(sweep: Sweep) -> None:
                     _left_over(sweep, sweep.data / "jobs" / row.id / name, "of an attempt that does not count")
 
 
-def _left_over(sweep: Sweep, path: Path, why: str) -> None:
+def _exports(sweep: Sweep) -> None:
+    """Exports that nobody asked for in a day: they are made again; and those that were not finished."""
+    for names in blocks(sorted(set(listed(sweep.data / "jobs")) - sweep.jobs)):
+        with sweep.database.read() as connection:
+            wanted = select(job_results.c.job_id, job_results.c.folder).where(job_results.c.job_id.in_(names))
+            folders = {row.job_id: row.folder for row in connection.execute(wanted)}
+        for job in names:
+            place = sweep.data / "jobs" / job / EXPORTS
+            gone = 0
+            for name in sorted(listed(place)):
+                if name.endswith(PART):
+                    gone += _left_over(sweep, place / name, "an export that was not finished")
+                else:
+                    gone += _left_over(sweep, place / name, "nobody asked for this export in a day", DAY)
+            if gone and job in folders and not sweep.dry:
+                with sweep.database.write() as connection:
+                    count_again(connection, sweep.service.settings, job, folders[job])
+
+
+def _left_over(sweep: Sweep, path: Path, why: str, age: float = GRACE) -> bool:
+    """Remove it, if nobody has touched it for so many seconds; whether it goes."""
     try:
-        if time.time() - newest_in(path) < GRACE:
-            return
+        if time.time() - newest_in(path) < age:
+            return False
     except FileNotFoundError:
-        return
+        return False
     if path.parent.name == "jobs" and path.name in sweep.jobs:
-        return  # told already
+        return False  # told already
     sweep.gone("folder" if path.is_dir() else "file", str(path.relative_to(sweep.data)), why, size_of(path))
     sweep.remove_path(path)
+    return True
 
 
 def missing_files(sweep: Sweep) -> None:

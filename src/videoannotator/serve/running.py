@@ -6,6 +6,7 @@ dispatcher knows best. A second signal: everything ends now; what was running is
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -168,6 +169,7 @@ def serve(settings: ServerSettings, *, key: Callable[[str], None], ready: Callab
         jobs = _Work(service)
         stack.enter_context(_ending(jobs, http))
         jobs.start()
+        _settle()
         try:
             ready(address)
             http.run(sockets=[made])
@@ -175,6 +177,12 @@ def serve(settings: ServerSettings, *, key: Callable[[str], None], ready: Callab
             jobs.stop()
         if not http.started:
             raise ServerError("the server could not start; its log has the reason")
+
+
+def _settle() -> None:
+    """What is there now stays: the collector of garbage need not go through it again and again, 70 ms each time."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Work:

@@ -27,6 +27,7 @@ _ABOVE_ZERO = (
     "lease",
     "pixels",
     "poll",
+    "stalled",
     "streams",
     "token_minutes",
     "total_pixels",
@@ -87,7 +88,10 @@ class Jobs:
     soft_cancel: float = attrs.field(default=2.0, metadata={"help": "seconds to stop by itself"})
     hard_cancel: float = attrs.field(default=10.0, metadata={"help": "seconds until its process group is killed"})
     memory: int | None = attrs.field(default=None, metadata={"help": "bytes a job may use; more fails it"})
-    nice: int = attrs.field(default=10, metadata={"help": "of the processes that execute jobs"})
+    stalled: float | None = attrs.field(
+        default=6 * 3600.0, metadata={"help": "seconds without any progress until an attempt is ended as hung"}
+    )
+    nice: int = attrs.field(default=19, metadata={"help": "what the priority number of jobs is above the server's"})
     idle: float = attrs.field(default=600.0, metadata={"help": "seconds that a process without work keeps its models"})
     device: str = attrs.field(default="auto", metadata={"help": "where jobs run, unless they say"})
 

@@ -13,8 +13,9 @@ import attrs
 if TYPE_CHECKING:
     from videoannotator.serve.service import Service
 
-__all__ = ["GRACE", "Removal", "Sweep", "blocks", "listed", "newest_in", "size_of"]
+__all__ = ["DAY", "GRACE", "Removal", "Sweep", "blocks", "listed", "newest_in", "size_of"]
 
+DAY = 24 * 3600.0
 GRACE = 3600.0
 """Seconds that a file is left alone: it may be on its way to a row."""
 _AT_ONCE = 200

@@ -17,6 +17,9 @@ import pytest
 from fastapi import Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from tests.serve.access.conftest import PAGE, PLENTY, Somebody, with_key
@@ -357,8 +360,8 @@ def test_the_wait_that_is_told_is_long_enough_and_no_longer(amount: int, begin: 
                 continue
             except RateLimitError:
                 refused += 1
-            wait, remaining = limits._window(limits._per_address, "address", "a")
-            assert remaining == 0
+            allowed, wait, remaining = limits._counted(limits._per_address, ("address", "a"))
+            assert (allowed, remaining) == (False, 0)
             assert 0 < wait <= 60
             now += wait - 0.01
             if wait > 0.02:
@@ -367,6 +370,39 @@ def test_the_wait_that_is_told_is_long_enough_and_no_longer(amount: int, begin: 
                 assert int(caught.value.headers["Retry-After"]) >= 1
             now += 0.02
             limits.count(None, "a")
+
+
+@settings(max_examples=60, deadline=None)
+@given(amount=st.integers(1, 9), callers=st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 90)), max_size=60))
+def test_what_is_allowed_is_what_limits_allows(amount: int, callers: list[tuple[str, float]]) -> None:
+    now = 1_800_000_000.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: now)
+        mine = RateLimits("1/second", f"{amount}/minute")
+        theirs = SlidingWindowCounterRateLimiter(MemoryStorage())
+        rule = parse(f"{amount}/minute")
+        for caller, step in callers:
+            now += step
+            try:
+                standing = mine.count(None, caller)
+            except RateLimitError:
+                assert not theirs.hit(rule, caller)
+                continue
+            assert theirs.hit(rule, caller)
+            assert standing.remaining == theirs.get_window_stats(rule, caller).remaining
+
+
+def test_who_does_not_come_back_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_800_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    limits = RateLimits("1/second", "5/minute")
+    threads = threading.active_count()
+    for caller in range(20_000):
+        now += 30.0
+        limits.count(None, str(caller))
+        limits.count(None, "always")
+        assert len(limits._windows) <= 1000
+    assert threading.active_count() <= threads, "counting needs no threads"
 
 
 def test_rates_hold_between_threads() -> None:

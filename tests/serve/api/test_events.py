@@ -12,6 +12,7 @@ import pytest
 from tests.serve.api.test_jobs import submit, video_of
 from tests.serve.conftest import add_user
 
+from videoannotator.serve.api import events
 from videoannotator.serve.service import Service
 from videoannotator.serve.settings import Jobs, ServerSettings
 from videoannotator.serve.store.jobs import Claim, Ended, ProgressReport
@@ -119,3 +120,24 @@ def test_the_viewers_token_opens_the_stream_and_nothing_else(
         assert "event: job.update" in found
         assert nobody.get(f"/api/v1/jobs/{job_id}?token={token}").status_code == 401
         assert nobody.get(f"/api/v1/events/stream?token={token}x").status_code == 401
+
+
+@pytest.mark.parametrize("ends", ["key", "user"])
+def test_a_stream_ends_when_whoever_follows_may_no_longer(
+    caller: Any, live: tuple[str, str], service: Service, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    monkeypatch.setattr(events, "_MAY", 0.2)
+    user_id = service.users.add("somebody", "researcher").id
+    key, secret = service.keys.create(user_id, "of a notebook", ["read"])
+    with (
+        httpx2.Client(base_url=live[0], headers={"Authorization": f"Bearer {secret}"}, timeout=20) as somebody,
+        somebody.stream("GET", "/api/v1/events/stream") as answer,
+    ):
+        time.sleep(0.5)
+        assert service.streams.open, "as long as the key counts, it goes on"
+        if ends == "key":
+            service.keys.revoke(key.id, None)
+        else:
+            service.users.change(user_id, active=False)
+        assert list(answer.iter_lines()) == []
+    assert caller.get("/api/v1/users/me").status_code == 200

@@ -309,3 +309,8 @@ def test_output_directory_inside_the_roots(
     made = submit(client, video, output_directory=str(root / "study"))
     assert made.json()["request"]["output_directory"] == str(root / "study")
     assert submit(client, video, output_directory=str(root / ".." / "x")).status_code == 400
+    assert client.delete(f"/api/v1/jobs/{made.json()['id']}").headers["X-Stays"] == "output_directory"
+    both = submit(client, video, output_directory=str(root), db_location=str(root / "study.db")).json()["id"]
+    assert client.delete(f"/api/v1/jobs/{both}").headers["X-Stays"] == "output_directory, db_location"
+    plain = submit(client, video).json()["id"]
+    assert "X-Stays" not in client.delete(f"/api/v1/jobs/{plain}").headers

@@ -1,4 +1,4 @@
-"""What is kept of videos, templates, batches and events, on SQLite and on PostgreSQL."""
+"""What is kept of videos, templates and batches, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from videoannotator.serve.api.events import Follower
 from videoannotator.serve.errors import ConflictError, ForbiddenError, NotFoundError
 from videoannotator.serve.store.batches import BatchStore
 from videoannotator.serve.store.database import Database, moment
 from videoannotator.serve.store.jobs import JobStore, NewJob
 from videoannotator.serve.store.listing import JobListing
 from videoannotator.serve.store.paging import Cursor
-from videoannotator.serve.store.schema import job_events, jobs, users
+from videoannotator.serve.store.schema import jobs, users
 from videoannotator.serve.store.templates import TemplateStore
 from videoannotator.serve.store.videos import NewVideo, VideoStore
 
@@ -124,47 +123,3 @@ def test_batches_and_how_far_they_are(databases: Database) -> None:
     assert [one.id for one in store.page(owner)] == [batch.id]
     store.remove(batch.id)
     assert listing.get(made[0], owner).job.batch_id is None
-
-
-class _Serving:
-    """What a `Follower` needs of a service."""
-
-    def __init__(self, database: Database) -> None:
-        self.database, self.listing = database, JobListing(database)
-
-
-def tell(database: Database, number: int, job_id: str, owner: str, age: float = 0.0) -> None:
-    values = {"id": number, "job_id": job_id, "owner_id": owner, "kind": "update", "data": {}}
-    with database.write() as connection:
-        connection.execute(insert(job_events).values(**values, created_at=moment() - age))
-
-
-def test_events_that_become_visible_late_are_not_missed(databases: Database) -> None:
-    owner = user(databases, "one")
-    job = JobStore(databases).submit(NewJob(owner_id=owner, video_id=video(databases, owner), request={})).id
-    service: Any = _Serving(databases)
-    last = service.listing.last_event()
-    everything = Follower(service, owner, None, last)
-    everything.new()
-    tell(databases, last + 2, job, owner)
-    assert [event.id for event in everything.new()] == [last + 2]
-    tell(databases, last + 1, job, owner)  # began earlier, was committed later: on PostgreSQL that happens
-    late = [event.id for event in everything.new()]
-    assert late == ([] if databases.is_sqlite else [last + 1])  # SQLite has one writer: there it does not
-    tell(databases, last + 3, job, owner)
-    assert [event.id for event in everything.new()] == [last + 3]
-    assert everything.new() == []
-
-
-def test_a_follower_does_not_remember_for_ever(databases: Database) -> None:
-    owner = user(databases, "one")
-    job = JobStore(databases).submit(NewJob(owner_id=owner, video_id=video(databases, owner), request={})).id
-    service: Any = _Serving(databases)
-    follower = Follower(service, owner, None, 0)
-    with databases.write() as connection:
-        connection.execute(update(job_events).values(created_at=moment() - 60.0))
-    for number in range(1000, 1300):
-        tell(databases, number, job, owner, age=60.0)
-    seen = [event.id for _ in range(4) for event in follower.new()]
-    assert [number for number in seen if number >= 1000] == list(range(1000, 1300))
-    assert len(follower._seen) <= 1

@@ -105,6 +105,8 @@ def test_putting_the_same_video_twice_makes_one(client: TestClient, clip: bytes,
     assert client.put(place, content=other_clip).status_code == 409
     assert client.get(place).content == clip
     assert client.get("/api/v1/videos").json()["total"] == 1
+    of_another = hashlib.sha256(other_clip).hexdigest()
+    assert client.get(f"/api/v1/videos?sha256={of_another}").json()["total"] == 0
     assert client.put("/api/v1/videos/mine", content=clip).status_code == 400
 
 

@@ -54,9 +54,9 @@ def rows(*, jobs: int, owners: int = 3, seed: int = 0) -> Rows:
         ended = state not in ("pending", "running")
         made_jobs.append(
             {"id": made(), "owner_id": video["owner_id"], "batch_id": batches[0]["id"] if n % 5 == 0 else None,
-             "video_id": video["id"], "state": state, "priority": n % 3, "request": {"pipelines": None, "n": n},
-             "attempt": int(state != "pending"), "max_attempts": 3, "not_before": 0.0,
-             "worker": "somebody" if state == "running" else None, "beat": n, "lease_until": None,
+             "video_id": video["id"], "video_duration": video["duration"], "state": state, "priority": n % 3,
+             "request": {"pipelines": None, "n": n}, "attempt": int(state != "pending"), "max_attempts": 3,
+             "not_before": 0.0, "worker": "somebody" if state == "running" else None, "beat": n, "lease_until": None,
              "cancel_requested_at": None, "delete_requested_at": None, "stage": None, "fraction": 1.0 if ended else 0.0,
              "frames": n, "media_seconds": 0.1 * n, "eta": None, "error_code": None, "error_message": None,
              "traceparent": None, "created_at": 200.0 + n // 2, "started_at": None,

@@ -92,8 +92,8 @@ def test_a_pipeline_that_fails_is_never_a_success(
         ({"pipelines": ["counts"], "start": 9.0}, "INVALID_CONFIG", "1.600 s long"),
         ({"pipelines": ["counts"], "formats": ["rttn"]}, "INVALID_CONFIG", "did you mean 'rttm'"),
         ({"pipelines": ["counts"], "formats": 3}, "INVALID_CONFIG", "formats"),
-        ({"pipelines": ["counts"], "output_directory": "/etc/results"}, "OUTPUT_NOT_ALLOWED", "none of the folders"),
-        ({"pipelines": ["counts"], "output_directory": "results"}, "OUTPUT_NOT_ALLOWED", "absolute path"),
+        ({"pipelines": ["counts"], "output_directory": "/etc/results"}, "OUTSIDE_ROOTS", "outside the folders"),
+        ({"pipelines": ["counts"], "output_directory": "results"}, "OUTSIDE_ROOTS", "absolute path"),
     ],
 )
 def test_what_cannot_pass_is_not_tried_again(busy: Any, request_: dict[str, Any], code: str, says: str) -> None:
@@ -136,7 +136,7 @@ def test_a_result_goes_where_it_was_asked_to_go(busy: Any) -> None:
 def test_a_link_does_not_lead_out_of_the_roots(busy: Any, tmp_path: Path) -> None:
     (busy.settings.roots[0] / "link").symlink_to(tmp_path)
     (job,) = busy.wait(busy.submit("counts", output_directory=str(busy.settings.roots[0] / "link" / "x")))
-    assert (job.state, job.error_code) == ("failed", "OUTPUT_NOT_ALLOWED")
+    assert (job.state, job.error_code) == ("failed", "OUTSIDE_ROOTS")
     assert not list(tmp_path.iterdir())
 
 

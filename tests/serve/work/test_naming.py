@@ -16,9 +16,10 @@ from videoannotator.data.outcome import Failure
 from videoannotator.serve.errors import InvalidConfigError, RequestError
 from videoannotator.serve.failpoints import failpoint
 from videoannotator.serve.request import JobRequest
+from videoannotator.serve.roots import inside_roots
 from videoannotator.serve.settings import ServerSettings
 from videoannotator.serve.work.messages import Done, Gone, Noted, Progressed, Task, packed, unpacked
-from videoannotator.serve.work.naming import absolute, output_folder, relative, stem_of
+from videoannotator.serve.work.naming import absolute, relative, stem_of
 from videoannotator.serve.work.retrying import code_of, delay_of, failing_code, retries
 
 
@@ -59,7 +60,7 @@ def test_no_name_leads_out_of_the_roots(tmp_path_factory: pytest.TempPathFactory
     settings = ServerSettings(roots=(root,))
     folder = None
     with suppress(RequestError):
-        folder = output_folder(settings, JobRequest(output_directory=f"{root}/{tail}"))
+        folder = inside_roots(settings, f"{root}/{tail}", what="output_directory")
     assert folder is None or folder.is_relative_to(root.resolve())
     assert folder is not None or ".." in tail or "\0" in tail
 

@@ -43,6 +43,8 @@ def test_jobs_write_their_rows_side_by_side(bench: Any, plugin: None, tmp_path: 
     assert {run[0] for run in runs} == {one, two}
     assert {run[1] for run in runs} == {"Mutter & Kind.mp4"}
     assert json.loads(runs[0][2])["pipelines"][0]["name"] == "counts"
+    assert bench.jobs.request_delete(one) is None
+    assert {run[0] for run in rows_of(file, "SELECT job_id FROM runs")} == {one, two}, "the file is its owner's"
 
 
 def test_outside_the_roots_nothing_is_written(bench: Any, plugin: None, tmp_path: Path) -> None:

@@ -71,6 +71,24 @@ class Authenticator:
             )
         return self._by_token(credentials.text, credentials.kind)
 
+    def still(self, principal: Principal) -> bool:
+        """Whether somebody who came in a while ago would be known today. Tokens may have ended: they only open."""
+        if principal.via == "local":
+            return True
+        try:
+            if principal.token_id is not None and self._keys.is_revoked(principal.token_id):
+                return False
+            if principal.key_id is None:
+                self._user(principal.user_id)
+                return True
+            known = self._keys.known(principal.key_id)
+            if known is None:
+                return False
+            self._valid(known)
+        except UnauthorizedError:
+            return False
+        return True
+
     def _by_key(self, text: str) -> Principal:
         key_id = key_id_of(text)
         known = self._keys.known(key_id)

@@ -1,6 +1,6 @@
 """How often somebody may ask.
 
-A sliding window of `limits`, in the memory of this process: each server of several counts for itself. Requests with a
+A sliding window, in the memory of this process: each server of several counts for itself. Requests with a
 valid key count for the key (or the user, where there is none), all others for the address they come from; of IPv6
 that is the network (/64), because a single host has as many addresses there as it likes.
 """
@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import threading
+import time
 
 import attrs
 import limits
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 
 from videoannotator.errors import ConfigError
 from videoannotator.serve.access.principals import Principal
 from videoannotator.serve.errors import RateLimitError
 
 __all__ = ["RateLimits", "Standing", "address_of"]
+
+_SOME = 1000
 
 
 @attrs.frozen
@@ -41,14 +43,35 @@ class Standing:
         }
 
 
+class _Window:
+    """What one caller has used: in the window of ``number``, and in the one before it."""
+
+    __slots__ = ("before", "current", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number, self.current, self.before = number, 0, 0
+
+    def go_to(self, number: int) -> None:
+        """To the window of now."""
+        if number != self.number:
+            self.before = self.current if number == self.number + 1 else 0
+            self.number, self.current = number, 0
+
+
 class RateLimits:
-    """Counts requests. ``per_key``, ``per_address``: as `limits` writes them, e.g. ``1200/minute``."""
+    """Counts requests. ``per_key``, ``per_address``: as `limits` writes them, e.g. ``1200/minute``.
+
+    What the window before had, weighted by the part of it that still lies within one length of now, and what this
+    window has, may be the amount at most. The store of `limits` in memory is not used: it starts a thread at nearly
+    every request, and waits for it.
+    """
 
     def __init__(self, per_key: str, per_address: str) -> None:
         self._per_key = _parsed("limits.per_key", per_key)
         self._per_address = _parsed("limits.per_address", per_address)
-        self._storage = MemoryStorage()
-        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
+        self._windows: dict[tuple[str, str], _Window] = {}
+        self._lock = threading.Lock()
+        self._most = _SOME
 
     def count(self, principal: Principal | None, address: str) -> Standing:
         """Count one request. Raises `RateLimitError` when there were too many; those that are refused do not count."""
@@ -56,8 +79,8 @@ class RateLimits:
             name, rule, who = "address", self._per_address, address
         else:
             name, rule, who = "key", self._per_key, principal.key_id or principal.user_id
-        allowed = self._limiter.hit(rule, name, who)
-        wait, remaining = self._window(rule, name, who)
+        with self._lock:
+            allowed, wait, remaining = self._counted(rule, (name, who))
         standing = Standing(name, rule.amount, rule.get_expiry(), remaining, math.ceil(wait))
         if not allowed:
             whose = "with this key" if principal is not None else "without a valid key from this address"
@@ -68,21 +91,33 @@ class RateLimits:
             )
         return standing
 
-    def _window(self, rule: limits.RateLimitItem, *who: str) -> tuple[float, int]:
-        """Seconds until one more request is allowed, and how many are allowed now.
-
-        The rule of `limits`: what the window before had, weighted by the part of it that still lies within one length
-        of now, and what this window has, must be less than the amount.
-        """
+    def _counted(self, rule: limits.RateLimitItem, who: tuple[str, str]) -> tuple[bool, float, int]:
+        """Whether this one was allowed; seconds until one more is, and how many are now."""
         length = rule.get_expiry()
-        before, before_ends, current, current_ends = self._storage.get_sliding_window(rule.key_for(*who), length)
-        used = before * before_ends / length + current
-        remaining = max(0, rule.amount - math.floor(used))
+        number, into = divmod(time.time(), length)
+        window = self._windows.get(who)
+        if window is None:
+            self._forget()
+            window = self._windows[who] = _Window(int(number))
+        window.go_to(int(number))
+        faded = window.before * (length - into) / length
+        allowed = math.floor(faded + window.current) < rule.amount
+        window.current += allowed
+        remaining = max(0, rule.amount - math.floor(faded + window.current))
         if remaining:
-            return 0.0, remaining
-        if current < rule.amount:  # enough of the window before has to fade
-            return before_ends - (rule.amount - current) * length / before, remaining
-        return current_ends - length, remaining  # with the next window this one begins to fade
+            return allowed, 0.0, remaining
+        if window.current < rule.amount:  # enough of the window before has to fade
+            return allowed, length - into - (rule.amount - window.current) * length / window.before, remaining
+        return allowed, length - into, remaining  # with the next window this one begins to fade
+
+    def _forget(self) -> None:
+        """Leave out who has not asked for two windows, now and then: before there are twice as many as were left."""
+        if len(self._windows) < self._most:
+            return
+        rules = {"address": self._per_address.get_expiry(), "key": self._per_key.get_expiry()}
+        now = time.time()
+        self._windows = {who: one for who, one in self._windows.items() if one.number + 1 >= now // rules[who[0]]}
+        self._most = max(_SOME, 2 * len(self._windows))
 
 
 def address_of(client: tuple[str, int] | list[object] | None) -> str:

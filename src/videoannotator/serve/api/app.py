@@ -26,7 +26,7 @@ from videoannotator.serve.api import (
     users,
     videos,
 )
-from videoannotator.serve.api.newest import Newest
+from videoannotator.serve.api.following import Tail
 from videoannotator.serve.service import Service
 
 __all__ = ["PREFIX", "create_app"]
@@ -48,7 +48,7 @@ def create_app(service: Service) -> FastAPI:
         title="VideoAnnotator", version=__version__, redirect_slashes=False, docs_url=None, redoc_url=None
     )
     app.state.service = service
-    app.state.newest = Newest(service.listing, service.settings.jobs.poll)
+    app.state.tail = Tail(service.listing, service.settings.jobs.poll)
     problems.install(app)
     operators.install(app, service, prefix=PREFIX)
     describing.install(app)

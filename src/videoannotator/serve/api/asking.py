@@ -1,4 +1,7 @@
-"""What routes ask for: the service, who is calling, and whether that one may."""
+"""What routes ask for: the service, who is calling, and whether that one may.
+
+None of it waits for anything: as coroutines they need no thread, and a request has several of them.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from videoannotator.serve.service import Service
 __all__ = ["Admin", "Anybody", "Reader", "Serving", "Writer"]
 
 
-def serving(request: Request) -> Service:
+async def serving(request: Request) -> Service:
     """The service behind this application."""
     return cast("Service", request.app.state.service)
 
 
-def anybody(request: Request) -> Principal:
+async def anybody(request: Request) -> Principal:
     """Who is calling: somebody with a valid key or token, found by the middleware before the body is read."""
     principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None:
@@ -33,19 +36,19 @@ def anybody(request: Request) -> Principal:
 Anybody = Annotated[Principal, Depends(anybody)]
 
 
-def reader(principal: Anybody) -> Principal:
+async def reader(principal: Anybody) -> Principal:
     """One who may read media and results."""
     principal.require("read")
     return principal
 
 
-def writer(principal: Anybody) -> Principal:
+async def writer(principal: Anybody) -> Principal:
     """One who may upload, run, change and delete their own."""
     principal.require("write")
     return principal
 
 
-def admin(principal: Anybody) -> Principal:
+async def admin(principal: Anybody) -> Principal:
     """One who may do everything."""
     principal.require("admin")
     return principal

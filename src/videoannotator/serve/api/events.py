@@ -9,35 +9,35 @@ those of two jobs can appear out of order.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, cast
 
 import anyio
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from videoannotator.serve.access.principals import Principal
 from videoannotator.serve.api.asking import Reader, Serving
+from videoannotator.serve.api.following import Follower, Tail, name_of, on_the_wire
 from videoannotator.serve.api.models import Limit, moment_text, problems_for
 from videoannotator.serve.api.models_jobs import JobShown
-from videoannotator.serve.api.newest import Newest
 from videoannotator.serve.errors import NotFoundError
 from videoannotator.serve.service import Service
-from videoannotator.serve.store.listing import JobEvent
 
-__all__ = ["Follower", "router"]
+__all__ = ["router"]
 
 router = APIRouter(tags=["events"])
 
 _LONGEST = 3600.0
-"""Seconds until a stream ends and the client comes back: keys that were revoked meanwhile are noticed then."""
-_SETTLED = 10.0
-"""Seconds after which no event with a smaller number can appear any more: no transaction takes that long."""
+"""Seconds until a stream ends and the client comes back."""
 _IS_THERE = 2.0
 """Seconds between two looks whether a job that says nothing is still there."""
-_ONCE = 200
+_MAY = 20.0
+"""Seconds between two looks whether whoever follows still may."""
+_SILENT = 15.0
+"""Seconds until something is sent, if only a comment: proxies close connections on which nothing comes."""
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
@@ -50,12 +50,12 @@ LastId = Annotated[
 ]
 
 
-def of_this_process(request: Request) -> Newest:
+async def tail_of(request: Request) -> Tail:
     """One for all streams of this application."""
-    return cast("Newest", request.app.state.newest)
+    return cast("Tail", request.app.state.tail)
 
 
-News = Annotated[Newest, Depends(of_this_process)]
+Tailing = Annotated[Tail, Depends(tail_of)]
 
 
 class EventShown(BaseModel):
@@ -75,38 +75,6 @@ class EventList(BaseModel):
     next_after: int | None = Field(description="send it back as `after` for more; null behind the last")
 
 
-class Follower:
-    """Reads new events of one job, or of all jobs of somebody."""
-
-    def __init__(self, service: Service, owner: str | None, job_id: str | None, after: int | None) -> None:
-        self._service, self._owner, self._job_id = service, owner, job_id
-        # one job's events are written one after the other; those of several only where there is one writer
-        self._orderly = job_id is not None or service.database.is_sqlite
-        self._mark = 0 if after is None else max(0, after)
-        self._seen: set[int] = set()
-        if after is not None and not self._orderly:
-            self._mark = max(0, self._mark - _ONCE)
-
-    def new(self) -> list[JobEvent]:
-        """Those since the last time, at most a few hundred."""
-        limit = _ONCE if self._orderly else 5 * _ONCE
-        found = self._service.listing.events(self._owner, after=self._mark, job_id=self._job_id, limit=limit)
-        fresh = [event for event in found if event.id not in self._seen]
-        if self._orderly:
-            self._mark = found[-1].id if found else self._mark
-            return fresh
-        self._seen.update(event.id for event in fresh)
-        now = self._service.database.now()
-        for event in found:
-            if now - event.created_at < _SETTLED:
-                break
-            self._mark = event.id
-        if len(found) == limit:  # more in ten seconds than are read at once: going on is better than standing still
-            self._mark = found[-1].id
-        self._seen = {number for number in self._seen if number > self._mark}
-        return fresh
-
-
 def followed_job(
     service: Serving,
     principal: Reader,
@@ -121,7 +89,7 @@ def this_job(service: Serving, principal: Reader, job_id: str) -> str:
     return service.listing.get(job_id, principal.owner).id
 
 
-def place(service: Serving, principal: Reader) -> Iterator[None]:
+async def place(service: Serving, principal: Reader) -> AsyncIterator[None]:
     """One of the places for streams that a user has, held as long as the stream is open."""
     with service.streams.place(principal.user_id):
         yield
@@ -129,47 +97,44 @@ def place(service: Serving, principal: Reader) -> Iterator[None]:
 
 @router.get(
     "/events/stream",
-    response_class=EventSourceResponse,
+    response_class=StreamingResponse,
     responses={**_STREAM, **problems_for(404)},
     dependencies=[Depends(place)],
 )
 async def all_events(
     service: Serving,
-    newest: News,
+    tail: Tailing,
     principal: Reader,
     job_id: Annotated[str | None, Depends(followed_job)],
     token: Annotated[
         str | None, Query(max_length=4000, description="a stream token, where no header can be sent")
     ] = None,
     last_event_id: LastId = None,
-) -> AsyncIterator[ServerSentEvent]:
+) -> StreamingResponse:
     """What happens to one's jobs, from now on. With `job_id`: from the beginning of that job, and it stays open.
 
     Browsers' `EventSource` sends no headers: it takes the session cookie, or a token from `POST /tokens/stream`.
     """
-    after = _number(last_event_id)
-    if after is None and job_id is None:
-        after = await run_in_threadpool(service.listing.last_event)
-    async for event in _followed(service, newest, principal, job_id, after, ends=False):
-        yield event
+    follower = Follower(tail, service.listing, principal.owner, job_id, _number(last_event_id))
+    return _answer(_Stream(follower, service, principal).pieces(ends=False))
 
 
 @router.get(
     "/jobs/{job_id}/events",
-    response_class=EventSourceResponse,
+    response_class=StreamingResponse,
     responses={**_STREAM, **problems_for(404)},
     dependencies=[Depends(place)],
 )
 async def job_events(
     service: Serving,
-    newest: News,
+    tail: Tailing,
     principal: Reader,
     job_id: Annotated[str, Depends(this_job)],
     last_event_id: LastId = None,
-) -> AsyncIterator[ServerSentEvent]:
+) -> StreamingResponse:
     """What happens to a job, from its beginning; the stream ends with `job.complete`."""
-    async for event in _followed(service, newest, principal, job_id, _number(last_event_id), ends=True):
-        yield event
+    follower = Follower(tail, service.listing, principal.owner, job_id, _number(last_event_id))
+    return _answer(_Stream(follower, service, principal).pieces(ends=True))
 
 
 @router.get("/jobs/{job_id}/history", response_model=EventList, responses=problems_for(404))
@@ -188,7 +153,7 @@ def job_history(
             EventShown(
                 id=event.id,
                 job_id=event.job_id,
-                event=_name(event),
+                event=name_of(event),
                 data=event.data,
                 created_at=moment_text(event.created_at) or "",
             )
@@ -202,39 +167,51 @@ def _number(said: str | None) -> int | None:
     return int(said) if said is not None and said.isascii() and said.isdigit() and len(said) < 19 else None
 
 
-async def _followed(
-    service: Service, newest: Newest, principal: Principal, job_id: str | None, after: int | None, *, ends: bool
-) -> AsyncIterator[ServerSentEvent]:
-    follower = Follower(service, principal.owner, job_id, after)
-    until = time.monotonic() + _LONGEST
-    complete, seen, asked = False, None, float("-inf")
-    while time.monotonic() < until and not complete:
-        number = await newest.number()
-        # on PostgreSQL an event can appear behind one with a larger number
-        settled = service.database.is_sqlite or time.monotonic() - newest.changed > _SETTLED
-        events = [] if number == seen and settled else await run_in_threadpool(follower.new)
-        seen = number if not events else None  # there may be more than are read at once
-        for event in events:
-            yield _told(event)
-            complete = complete or (ends and event.kind == "complete")
-        if not events and ends and time.monotonic() - asked >= _IS_THERE:
-            asked = time.monotonic()
-            try:
-                view = await run_in_threadpool(service.listing.get, job_id or "", principal.owner)
-            except NotFoundError:  # deleted meanwhile
-                return
-            if view.job.ended and not await run_in_threadpool(follower.new):
-                yield ServerSentEvent(event="job.complete", data=JobShown.of(view).model_dump(mode="json"))
-                return
-        if not complete:
-            await anyio.sleep(service.settings.jobs.poll)
+class _Stream:
+    """The bytes of an event stream, as long as whoever follows may, at most for an hour."""
+
+    def __init__(self, follower: Follower, service: Service, principal: Principal) -> None:
+        self._follower, self._service, self._principal = follower, service, principal
+
+    async def pieces(self, *, ends: bool) -> AsyncIterator[bytes]:
+        """What is sent: all events of a look at once, or a comment after a silence. ``ends``: with the followed job."""
+        began = sent = may = there = time.monotonic()
+        while (now := time.monotonic()) - began < _LONGEST:
+            told = await self._follower.new()
+            if told:
+                yield b"".join(one.wire for one in told)
+                sent = now
+                if ends and any(one.event.kind == "complete" for one in told):
+                    return
+            elif ends and (there == began or now - there >= _IS_THERE):
+                there = now
+                last = await run_in_threadpool(self._last)
+                if last is not None:
+                    yield last
+                    return
+            elif now - sent >= _SILENT:
+                yield b": nothing new\n\n"
+                sent = now
+            if now - may >= _MAY:
+                may = now
+                if not await run_in_threadpool(self._service.authenticator.still, self._principal):
+                    return
+            if not self._follower.is_late:
+                await anyio.sleep(self._service.settings.jobs.poll)
+
+    def _last(self) -> bytes | None:
+        """What is sent last when the job has ended without a word, or is not there any more; None while it goes on."""
+        job_id, owner = self._follower.job_id or "", self._principal.owner
+        try:
+            view = self._service.listing.get(job_id, owner)
+        except NotFoundError:
+            return b""
+        if not view.job.ended or self._service.listing.events(owner, after=self._follower.mark, job_id=job_id, limit=1):
+            return None
+        return on_the_wire("job.complete", JobShown.of(view).model_dump(mode="json"))
 
 
-def _told(event: JobEvent) -> ServerSentEvent:
-    data = {"job_id": event.job_id, "timestamp": moment_text(event.created_at), **event.data}
-    return ServerSentEvent(id=str(event.id), event=_name(event), data=data)
-
-
-def _name(event: JobEvent) -> str:
-    """How the event is called: clients know update, log and complete; how far a job is is an update."""
-    return "job.update" if event.kind == "progress" else f"job.{event.kind}"
+def _answer(pieces: AsyncIterator[bytes]) -> StreamingResponse:
+    # proxies such as nginx hold back what they may
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(pieces, media_type="text/event-stream", headers=headers)

@@ -272,13 +272,30 @@ def show_job(service: Serving, principal: Reader, job_id: str) -> JobShown:
     return JobShown.of(service.listing.get(job_id, principal.owner))
 
 
-@router.delete("/jobs/{job_id}", status_code=204, responses=problems_for(404))
-def delete_job(service: Serving, principal: Writer, job_id: str) -> None:
+_STAYS: dict[int | str, dict[str, Any]] = {
+    204: {
+        "description": "it is gone, or goes",
+        "headers": {
+            "X-Stays": {
+                "description": "options of the job whose files are their owner's, and stay",
+                "schema": {"type": "string"},
+                "example": "output_directory, db_location",
+            }
+        },
+    }
+}
+
+
+@router.delete("/jobs/{job_id}", status_code=204, responses={**_STAYS, **problems_for(404)})
+def delete_job(response: Response, service: Serving, principal: Writer, job_id: str) -> None:
     """Delete a job with its result. A running one is cancelled first and goes within seconds.
 
-    What it wrote to an `output_directory` stays.
+    What it wrote to an `output_directory` and into a `db_location` is its owner's and stays: the header `X-Stays` names
+    these options where the job has them.
     """
     job = service.listing.get(job_id, principal.owner).job
+    if stays := [option for option in ("output_directory", "db_location") if job.request.get(option)]:
+        response.headers["X-Stays"] = ", ".join(stays)
     if service.jobs.request_delete(job.id) is None:
         shutil.rmtree(job_folder(service.settings, job.id), ignore_errors=True)
         for video in service.videos.leftovers(older_than=0.0, only=job.video_id):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, overload
 
 from fastapi import Query
@@ -32,8 +33,11 @@ def moment_text(seconds: float | None) -> str | None: ...
 
 def moment_text(seconds: float | None) -> str | None:
     """Seconds since 1970 as ISO 8601 in UTC, with milliseconds and a ``Z``."""
-    if seconds is None:
-        return None
+    return None if seconds is None else _moment_text(seconds)
+
+
+@lru_cache(maxsize=10_000)  # lists tell the same moments again and again
+def _moment_text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -32,7 +32,7 @@ def install(app: FastAPI, service: Service) -> None:
     app.add_middleware(Measuring, metrics=app.state.watching.metrics)
 
 
-def watching(request: Request) -> Watching:
+async def watching(request: Request) -> Watching:
     """See `Watching`."""
     found: Watching = request.app.state.watching
     return found

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
-from starlette.background import BackgroundTask
 
-from videoannotator.formats.viewer import bundle
+from videoannotator.formats.viewer import film_name
 from videoannotator.serve.api.asking import Reader, Serving
 from videoannotator.serve.api.models import problems_for
 from videoannotator.serve.api.models_results import Artifact, ArtifactList, ResultsShown
@@ -19,8 +17,8 @@ from videoannotator.serve.api.streaming import media_file
 from videoannotator.serve.api.videos import media_type_of
 from videoannotator.serve.errors import NotFoundError, RequestError
 from videoannotator.serve.exporting import (
+    Entry,
     columns,
-    exported,
     files_of,
     folder_of,
     only,
@@ -28,9 +26,11 @@ from videoannotator.serve.exporting import (
     result_row,
     zipped,
 )
+from videoannotator.serve.keeping import export_of
 from videoannotator.serve.receiving import video_path
 from videoannotator.serve.service import Service
 from videoannotator.serve.store.videos import Video
+from videoannotator.serve.work.naming import stem_of
 
 __all__ = ["router"]
 
@@ -77,8 +77,9 @@ def pipeline_result(
 ) -> Response:
     """One pipeline's rows, in any format. Several files come as a ZIP."""
     view = service.listing.get(job_id, principal.owner)
-    result = only(result_of(service, result_row(service, view)), pipeline)
+    row = result_row(service, view)
     if format == "json":
+        result = only(result_of(service, row), pipeline)
         return StreamingResponse(
             columns(result, pipeline, start=start, end=end, limit=limit), media_type="application/json"
         )
@@ -86,8 +87,10 @@ def pipeline_result(
         raise RequestError(
             "start, end and limit choose rows of the format json only", code="INVALID_REQUEST", hint="leave them out"
         )
-    with exported(service, result, [format], keep=True) as (folder, written):
-        return _sent(folder, written, f"{result.stem}_{pipeline}_{format}.zip")
+    files = files_of(export_of(service, row, format, pipeline))
+    if not files:
+        raise NotFoundError("this format can hold nothing of this result", code="NO_OUTPUT_FILE", hint="try csv")
+    return _sent(files, f"{stem_of(view.video_name)}_{pipeline}_{format}.zip")
 
 
 @router.get(
@@ -96,38 +99,28 @@ def pipeline_result(
 def pipeline_file(service: Serving, principal: Reader, job_id: str, pipeline: str) -> Response:
     """One pipeline's file as VideoAnnotator 1.x named it: what the Video Annotation Viewer reads."""
     view = service.listing.get(job_id, principal.owner)
-    result = only(result_of(service, result_row(service, view)), pipeline)
-    with exported(service, result, ["viewer"], keep=True) as (folder, written):
-        if not written:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise NotFoundError(
-                f"nothing of {pipeline} can be shown by the viewer",
-                code="NO_OUTPUT_FILE",
-                hint=f"GET /api/v1/jobs/{job_id}/results/{pipeline}?format=csv gives its tables",
-            )
-        return _sent(folder, written, f"{result.stem}_{pipeline}.zip")
-
-
-def _sent(folder: Path, written: list[Path], archive: str) -> Response:
-    """One file as it is, several or a folder as a ZIP; ``folder`` goes when the last byte has left."""
-    files = [(path.relative_to(folder).as_posix(), path) for path in written if path.is_file()]
-    for path in written:
-        if path.is_dir():
-            files += [(f"{path.name}/{entry.name}", entry.path) for entry in files_of(path)]
-    gone = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    files = files_of(export_of(service, result_row(service, view), "viewer", pipeline))
     if not files:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise NotFoundError("this format can hold nothing of this result", code="NO_OUTPUT_FILE", hint="try csv")
-    if len(files) == 1:
-        name, path = files[0]
-        kind = _TYPES.get(path.suffix, "application/octet-stream")
-        return FileResponse(path, media_type=kind, filename=name.rpartition("/")[2], background=gone)
-    return _archive(files, archive, gone)
+        raise NotFoundError(
+            f"nothing of {pipeline} can be shown by the viewer",
+            code="NO_OUTPUT_FILE",
+            hint=f"GET /api/v1/jobs/{job_id}/results/{pipeline}?format=csv gives its tables",
+        )
+    return _sent(files, f"{stem_of(view.video_name)}_{pipeline}.zip")
 
 
-def _archive(files: list[tuple[str, Path]], name: str, gone: BackgroundTask | None) -> Response:
+def _sent(files: list[Entry], archive: str) -> Response:
+    """One file as it is, several as a ZIP."""
+    if len(files) > 1:
+        return _archive([(entry.name, entry.path) for entry in files], archive)
+    path = files[0].path
+    kind = _TYPES.get(path.suffix, "application/octet-stream")
+    return FileResponse(path, media_type=kind, filename=path.name)
+
+
+def _archive(files: list[tuple[str, Path]], name: str) -> Response:
     headers = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}"}
-    return StreamingResponse(zipped(files), media_type="application/zip", headers=headers, background=gone)
+    return StreamingResponse(zipped(files), media_type="application/zip", headers=headers)
 
 
 @router.get("/jobs/{job_id}/artifacts", response_class=Response, responses={**_ZIP, **problems_for(404, 409)})
@@ -143,31 +136,22 @@ def artifacts(
     """A ZIP with the video and the files that the Video Annotation Viewer loads, or other formats."""
     view = service.listing.get(job_id, principal.owner)
     row = result_row(service, view)
-    film = service.videos.get(view.job.video_id, None)
-    result = result_of(service, row)
     formats = list(dict.fromkeys(format or ["viewer"]))
-    with exported(service, result, formats, keep=True) as (folder, written):
-        files = _flat(folder, written) if formats == ["viewer"] else _nested(folder, written)
-        gone = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-        if video:
-            files = _with_film(service, film, folder, files)
-        return _archive(files, f"{result.stem}_{job_id[:8]}.zip", gone)
+    found = {name: files_of(export_of(service, row, name)) for name in formats}
+    files = {entry.name: entry.path for entries in found.values() for entry in entries}
+    if len(files) < sum(map(len, found.values())):
+        raise RequestError(
+            f"of {', '.join(formats)}, two give a file the same name",
+            code="FORMAT_FAILED",
+            hint="ask for one format at a time, or for native",
+        )
+    if formats == ["viewer"]:  # it looks for words in names, so its files stand without folders
+        files = {name.rpartition("/")[2]: path for name, path in files.items()}
+    film = [_film(service, service.videos.get(view.job.video_id, None))] if video else []
+    return _archive([*files.items(), *film], f"{stem_of(view.video_name)}_{job_id[:8]}.zip")
 
 
-def _flat(folder: Path, written: list[Path]) -> list[tuple[str, Path]]:
-    """The viewer looks for words in names, so its files stand without folders."""
-    return [(entry.name, entry.path) for path in written for entry in files_of(path)]
-
-
-def _nested(folder: Path, written: list[Path]) -> list[tuple[str, Path]]:
-    files = [(path.name, path) for path in written if path.is_file()]
-    for path in written:
-        if path.is_dir():
-            files += [(f"{path.name}/{entry.name}", entry.path) for entry in files_of(path)]
-    return files
-
-
-def _with_film(service: Service, film: Video, folder: Path, files: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
+def _film(service: Service, film: Video) -> tuple[str, Path]:
     path = video_path(service.settings, film)
     if not path.is_file():
         raise NotFoundError(
@@ -175,9 +159,7 @@ def _with_film(service: Service, film: Video, folder: Path, files: list[tuple[st
             code="FILE_NOT_FOUND",
             hint="add ?video=false for the other files",
         )
-    empty = folder / ".film"
-    empty.mkdir()
-    return [*files, *bundle(empty, path, film.name)]
+    return film_name(film.name), path
 
 
 @router.get("/jobs/{job_id}/artifacts/list", response_model=ArtifactList, responses=problems_for(404, 409))

@@ -180,7 +180,7 @@ def list_videos(
     after = Cursor.after(found, limit)
     return VideoList(
         videos=[VideoShown.of(video) for video in found],
-        total=service.videos.count(principal.owner),
+        total=service.videos.count(principal.owner, sha256=sha256),
         next_cursor=None if after is None else str(after),
     )
 

@@ -12,7 +12,8 @@ from videoannotator.serve.errors import JobEndedError, NotFoundError
 from videoannotator.serve.store.database import Database, moment
 from videoannotator.serve.store.jobs import FINAL, JobStore
 from videoannotator.serve.store.paging import Cursor, is_id, newest_first
-from videoannotator.serve.store.schema import batches, jobs, videos
+from videoannotator.serve.store.rows import made_of
+from videoannotator.serve.store.schema import batches, jobs
 
 __all__ = ["Batch", "BatchProgress", "BatchStore"]
 
@@ -29,7 +30,7 @@ class Batch:
     @classmethod
     def of(cls, row: Row[Any]) -> Batch:
         """From a row of the table."""
-        return cls(**{field.name: row._mapping[field.name] for field in attrs.fields(cls)})
+        return made_of(cls, row)
 
 
 @attrs.frozen(kw_only=True)
@@ -98,30 +99,29 @@ class BatchStore:
 
     def progress(self, batch_ids: list[str]) -> dict[str, BatchProgress]:
         """How far each of several batches is."""
-        ended = jobs.c.state.in_(sorted(FINAL))
-        done = func.sum(videos.c.duration * jobs.c.fraction).filter(~ended)
-        wanted = (
-            select(
-                jobs.c.batch_id,
-                jobs.c.state,
-                func.count(),
-                func.sum(videos.c.duration),
-                func.coalesce(done, func.sum(videos.c.duration)),
-            )
-            .join(videos, videos.c.id == jobs.c.video_id)
+        length = func.sum(jobs.c.video_duration)
+        by_state = (
+            select(jobs.c.batch_id, jobs.c.state, func.count().label("jobs"), length.label("length"))
             .where(jobs.c.batch_id.in_(batch_ids))
             .group_by(jobs.c.batch_id, jobs.c.state)
         )
+        at_work = (
+            select(jobs.c.batch_id, func.sum(jobs.c.video_duration * jobs.c.fraction).label("length"))
+            .where(jobs.c.batch_id.in_(batch_ids), jobs.c.state.in_(("pending", "running")))
+            .group_by(jobs.c.batch_id)
+        )
         with self.database.read() as connection:
-            rows = connection.execute(wanted).all()
+            rows = connection.execute(by_state).all()
+            behind = {row.batch_id: row.length for row in connection.execute(at_work)}
         found = {}
         for batch_id in batch_ids:
-            mine = [row for row in rows if row[0] == batch_id]
-            length, behind = sum(row[3] for row in mine), sum(row[4] for row in mine)
+            mine = [row for row in rows if row.batch_id == batch_id]
+            whole = sum(row.length for row in mine)
+            done = sum(row.length for row in mine if row.state in FINAL) + behind.get(batch_id, 0.0)
             found[batch_id] = BatchProgress(
-                states={row[1]: row[2] for row in mine},
-                fraction=min(1.0, behind / length) if length else 1.0,
-                media_seconds=float(length),
+                states={row.state: row.jobs for row in mine},
+                fraction=min(1.0, done / whole) if whole else 1.0,
+                media_seconds=float(whole),
             )
         return found
 

@@ -19,6 +19,7 @@ from videoannotator.serve.errors import DatabaseUnavailable, StorageFullError
 __all__ = ["Database", "moment"]
 
 
+_THREADS = 60
 _NO_ROOM = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR_WRITE,  # also what a limit on the size of files gives
@@ -60,7 +61,10 @@ class Database:
         if self.is_sqlite:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(self.url, connect_args={"timeout": 5.0, "check_same_thread": False})
+            # as many as threads that answer requests: one beyond the pool is opened anew, with its settings, each time
+            self.engine = create_engine(
+                self.url, pool_size=_THREADS, connect_args={"timeout": 5.0, "check_same_thread": False}
+            )
             event.listen(self.engine, "connect", _prepare_sqlite)
         else:
             self.engine = create_engine(

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from videoannotator.serve.errors import JobEndedError, LeaseLostError, NotFoundError
 from videoannotator.serve.operating.tracing import traceparent_for_job
 from videoannotator.serve.store.database import Database, moment
+from videoannotator.serve.store.rows import made_of
 from videoannotator.serve.store.schema import job_events, job_results, jobs, videos
 
 __all__ = ["FINAL", "Claim", "Ended", "Job", "JobStore", "NewJob", "ProgressReport", "State"]
@@ -79,7 +80,7 @@ class Job:
     @classmethod
     def of(cls, row: Row[Any]) -> Job:
         """From a row of the table."""
-        return cls(**{field.name: row._mapping[field.name] for field in attrs.fields(cls)})
+        return made_of(cls, row)
 
     @property
     def ended(self) -> bool:
@@ -144,6 +145,7 @@ class JobStore:
             state="pending",
             not_before=now,
             created_at=now,
+            video_duration=select(videos.c.duration).where(videos.c.id == new.video_id).scalar_subquery(),
             **{**values, "request": dict(new.request), "traceparent": traceparent_for_job(new.traceparent)},
         )
         job = Job.of(connection.execute(added.returning(*jobs.c)).one())

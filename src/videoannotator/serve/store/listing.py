@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import CompoundSelect, Connection, Row, Select, func, select, tuple_
 from sqlalchemy.sql import literal
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from videoannotator.serve.errors import NotFoundError
 from videoannotator.serve.store.database import Database
 from videoannotator.serve.store.jobs import Job
-from videoannotator.serve.store.paging import Cursor, is_id, newest_first
+from videoannotator.serve.store.paging import Cursor, behind, is_id, merged, newest_first
 from videoannotator.serve.store.schema import job_events, job_results, jobs, videos
 
 __all__ = ["JobEvent", "JobListing", "JobResult", "JobView"]
@@ -84,8 +85,7 @@ class JobListing:
             row = connection.execute(wanted).one_or_none() if is_id(job_id) else None
         if row is None:
             raise NotFoundError(f"there is no job {job_id}", code="JOB_NOT_FOUND", hint="GET /api/v1/jobs lists yours")
-        view = _view(row)
-        return attrs.evolve(view, position=self.position(view.job))
+        return _view(row, self.position(Job.of(row)))
 
     def page(
         self,
@@ -99,15 +99,35 @@ class JobListing:
         offset: int = 0,
     ) -> list[JobView]:
         """Newest first. ``offset``: rows to leave out, for clients that count pages; slower the larger it is."""
-        wanted = _where(_viewed(), owner, states, batch_id, video_id)
-        wanted = newest_first(wanted, jobs.c.created_at, jobs.c.id, after=after, limit=limit, offset=offset)
+        which = self._which(owner, states, batch_id, video_id, after=after, limit=limit, offset=offset)
+        page = which.subquery("page")
+        wanted = _viewed().join(page, page.c.id == jobs.c.id).order_by(page.c.created_at.desc(), page.c.id.desc())
         with self.database.read() as connection:
-            views = [_view(row) for row in connection.execute(wanted).all()]
-            if not any(view.job.state == "pending" for view in views):
-                return views
-            first = connection.execute(_queue().limit(_DEEPEST)).scalars().all()
-        places = {job_id: place for place, job_id in enumerate(first, 1)}
-        return [attrs.evolve(view, position=places.get(view.id)) for view in views]
+            rows = connection.execute(wanted).all()
+            waiting = [row.id for row in rows if row.state == "pending"]
+            found = connection.execute(_places(waiting)).all() if waiting else []
+        places = {row.id: row.place for row in found}
+        return [_view(row, places.get(row.id)) for row in rows]
+
+    def _which(
+        self,
+        owner: str | None,
+        states: Collection[str],
+        batch_id: str | None,
+        video_id: str | None,
+        *,
+        after: Cursor | None,
+        limit: int,
+        offset: int,
+    ) -> Select[Any] | CompoundSelect[Any]:
+        """Which jobs are on a page. Indexes tell that by themselves: rows that are counted past are never read."""
+        shown = select(jobs.c.created_at, jobs.c.id)
+        place = jobs.c.created_at, jobs.c.id, after
+        if len(states) < 2 or batch_id is not None or video_id is not None:
+            wanted = _where(shown, owner, states, batch_id, video_id)
+            return newest_first(wanted, *place, limit=limit).offset(offset)
+        parts = [behind(_where(shown, owner, [state], None, None), *place) for state in states]
+        return merged(parts, limit=limit, offset=offset, sqlite=self.database.is_sqlite)
 
     def count(
         self,
@@ -117,10 +137,17 @@ class JobListing:
         batch_id: str | None = None,
         video_id: str | None = None,
     ) -> int:
-        """How many jobs such a list has."""
-        wanted = _where(select(func.count()).select_from(jobs), owner, states, batch_id, video_id)
+        """How many jobs such a list has: all there are, but those that are to go. Counting both is quicker."""
+        columns = jobs.c.owner_id, jobs.c.state, jobs.c.batch_id, jobs.c.video_id
+        to_go = select(*columns).where(jobs.c.delete_requested_at.is_not(None))
+        few = to_go.offset(0).subquery("few")  # the offset has them chosen first, by their own index
+        parts = [
+            _filtered(select(func.count()).select_from(source), source.c, owner, states, batch_id, video_id)
+            for source in (jobs, few)
+        ]
+        there, going = (part.scalar_subquery() for part in parts)
         with self.database.read() as connection:
-            return int(connection.execute(wanted).scalar_one())
+            return int(connection.execute(select(there - going)).scalar_one())
 
     def position(self, job: Job, *, connection: Connection | None = None) -> int | None:
         """The place of a pending job in the queue: 1 is the next; None for others."""
@@ -172,12 +199,11 @@ def _viewed() -> Select[Any]:
         *jobs.c,
         videos.c.name.label("video_name"),
         videos.c.bytes.label("video_bytes"),
-        videos.c.duration.label("video_duration"),
     ).join(videos, videos.c.id == jobs.c.video_id)
 
 
-def _view(row: Row[Any]) -> JobView:
-    return JobView(Job.of(row), row.video_name, row.video_bytes, row.video_duration)
+def _view(row: Row[Any], position: int | None) -> JobView:
+    return JobView(Job.of(row), row.video_name, row.video_bytes, row.video_duration, position)
 
 
 def _where(
@@ -185,20 +211,31 @@ def _where(
 ) -> Select[Any]:
     # a job that is to go when its worker has let go of it is gone for everybody who asks
     wanted = wanted.where(jobs.c.delete_requested_at.is_(None))
+    return _filtered(wanted, jobs.c, owner, states, batch_id, video_id)
+
+
+def _filtered(
+    wanted: Select[Any],
+    of: ReadOnlyColumnCollection[str, Any],
+    owner: str | None,
+    states: Collection[str],
+    batch_id: str | None,
+    video_id: str | None,
+) -> Select[Any]:
     if owner is not None:
-        wanted = wanted.where(jobs.c.owner_id == owner)
+        wanted = wanted.where(of.owner_id == owner)
     if states:
-        wanted = wanted.where(jobs.c.state.in_(states) if len(states) > 1 else jobs.c.state == next(iter(states)))
+        wanted = wanted.where(of.state.in_(states) if len(states) > 1 else of.state == next(iter(states)))
     if batch_id is not None:
-        wanted = wanted.where(jobs.c.batch_id == batch_id)
+        wanted = wanted.where(of.batch_id == batch_id)
     if video_id is not None:
-        wanted = wanted.where(jobs.c.video_id == video_id)
+        wanted = wanted.where(of.video_id == video_id)
     return wanted
 
 
-def _queue() -> Select[Any]:
-    return (
-        select(jobs.c.id)
-        .where(jobs.c.state == "pending")
-        .order_by(jobs.c.priority.desc(), jobs.c.created_at, jobs.c.id)
-    )
+def _places(job_ids: Collection[str]) -> Select[Any]:
+    """The places in the queue of those of these jobs that are not too deep in it."""
+    order = jobs.c.priority.desc(), jobs.c.created_at, jobs.c.id
+    place = func.row_number().over(order_by=order).label("place")
+    first = select(jobs.c.id, place).where(jobs.c.state == "pending").order_by(*order).limit(_DEEPEST).subquery()
+    return select(first.c.id, first.c.place).where(first.c.id.in_(job_ids))

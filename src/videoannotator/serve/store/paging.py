@@ -7,15 +7,16 @@ import binascii
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 import attrs
-from sqlalchemy import ColumnElement, Select, tuple_
+from sqlalchemy import ColumnElement, CompoundSelect, Select, tuple_, union_all
 from sqlalchemy.sql import literal
 
 from videoannotator.serve.errors import RequestError
 
-__all__ = ["Cursor", "Kept", "is_id", "newest_first"]
+__all__ = ["Cursor", "Kept", "behind", "is_id", "merged", "newest_first"]
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -40,6 +41,7 @@ class Kept(Protocol):
 
 
 K = TypeVar("K", bound=Kept)
+S = TypeVar("S", Select[Any], CompoundSelect[Any])
 
 
 @attrs.frozen
@@ -77,16 +79,37 @@ class Cursor:
         return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
+def behind(
+    wanted: Select[Any], created_at: ColumnElement[float], row_id: ColumnElement[str], after: Cursor | None
+) -> Select[Any]:
+    """Those rows of a statement that come behind a place in the list."""
+    if after is None:
+        return wanted
+    return wanted.where(tuple_(created_at, row_id) < tuple_(literal(after.created_at), literal(after.id)))
+
+
 def newest_first(
     wanted: Select[Any],
     created_at: ColumnElement[float],
     row_id: ColumnElement[str],
-    *,
     after: Cursor | None,
+    *,
     limit: int,
-    offset: int = 0,
 ) -> Select[Any]:
     """One page of a statement."""
-    if after is not None:
-        wanted = wanted.where(tuple_(created_at, row_id) < tuple_(literal(after.created_at), literal(after.id)))
-    return wanted.order_by(created_at.desc(), row_id.desc()).limit(limit).offset(offset)
+    return behind(wanted, created_at, row_id, after).order_by(created_at.desc(), row_id.desc()).limit(limit)
+
+
+def merged(parts: Sequence[Select[Any]], *, limit: int, offset: int = 0, sqlite: bool) -> CompoundSelect[Any]:
+    """One page, newest first, of several statements with ``created_at`` and ``id`` that have no row in common.
+
+    Each is in the order of an index: they are merged, and nothing is sorted.
+    """
+    if not sqlite:  # PostgreSQL sorts what it could merge, unless it is told how much of each is needed
+        parts = [_ordered(part).limit(limit + offset).subquery().select() for part in parts]
+    return _ordered(union_all(*parts)).limit(limit).offset(offset)
+
+
+def _ordered(wanted: S) -> S:
+    columns = wanted.selected_columns
+    return wanted.order_by(columns.created_at.desc(), columns.id.desc())

@@ -11,7 +11,8 @@ from sqlalchemy import Row, delete, exc, insert, or_, select, update
 
 from videoannotator.serve.errors import ConflictError, ForbiddenError, NotFoundError
 from videoannotator.serve.store.database import Database, moment
-from videoannotator.serve.store.paging import Cursor, is_id, newest_first
+from videoannotator.serve.store.paging import Cursor, behind, is_id, merged
+from videoannotator.serve.store.rows import made_of
 from videoannotator.serve.store.schema import templates
 
 __all__ = ["Template", "TemplateStore"]
@@ -33,7 +34,7 @@ class Template:
     @classmethod
     def of(cls, row: Row[Any]) -> Template:
         """From a row of the table."""
-        return cls(**{field.name: row._mapping[field.name] for field in attrs.fields(cls)})
+        return made_of(cls, row)
 
 
 class TemplateStore:
@@ -92,12 +93,14 @@ class TemplateStore:
 
     def page(self, user: str, *, after: Cursor | None = None, limit: int = 50) -> list[Template]:
         """One's own and the shared ones, newest first."""
-        wanted = select(*templates.c).where(or_(templates.c.owner_id == user, templates.c.shared))
+        own = templates.c.owner_id == user
+        parts = [
+            behind(select(*templates.c).where(*which), templates.c.created_at, templates.c.id, after)
+            for which in ((own,), (templates.c.shared, ~own))  # each in the order of an index; merged, not sorted
+        ]
         with self.database.read() as connection:
-            rows = connection.execute(
-                newest_first(wanted, templates.c.created_at, templates.c.id, after=after, limit=limit)
-            ).all()
-        return [Template.of(row) for row in rows]
+            found = connection.execute(merged(parts, limit=limit, sqlite=self.database.is_sqlite))
+            return [Template.of(row) for row in found]
 
     def change(self, template_id: str, user: str, values: Mapping[str, Any], *, admin: bool = False) -> Template:
         """Set some of name, description, shared, request. Raises `ConflictError`, `ForbiddenError`, `NotFoundError`."""

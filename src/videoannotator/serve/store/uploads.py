@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from videoannotator.serve.errors import NotFoundError
 from videoannotator.serve.store.database import Database, moment
 from videoannotator.serve.store.paging import is_id
+from videoannotator.serve.store.rows import made_of
 from videoannotator.serve.store.schema import uploads
 
 __all__ = ["Upload", "UploadStore"]
@@ -38,7 +39,7 @@ class Upload:
     @classmethod
     def of(cls, row: Row[Any]) -> Upload:
         """From a row of the table."""
-        return cls(**{field.name: row._mapping[field.name] for field in attrs.fields(cls)})
+        return made_of(cls, row)
 
     @property
     def open(self) -> bool:
@@ -96,7 +97,9 @@ class UploadStore:
         if owner is not None:
             wanted = wanted.where(uploads.c.owner_id == owner)
         with self.database.read() as connection:
-            rows = connection.execute(wanted.order_by(uploads.c.created_at.desc()).limit(limit)).all()
+            rows = connection.execute(
+                wanted.order_by(uploads.c.created_at.desc(), uploads.c.id.desc()).limit(limit)
+            ).all()
         return [Upload.of(row) for row in rows]
 
     def received(self, upload_id: str, received: int, *, seconds: float) -> Upload:

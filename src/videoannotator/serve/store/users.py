@@ -12,6 +12,7 @@ from videoannotator.serve.access.principals import ROLES, Role
 from videoannotator.serve.errors import ConflictError, NotFoundError, RequestError
 from videoannotator.serve.store.database import Database, moment
 from videoannotator.serve.store.paging import Cursor, newest_first
+from videoannotator.serve.store.rows import made_of
 from videoannotator.serve.store.schema import users
 
 __all__ = ["User", "UserStore", "checked_name"]
@@ -34,7 +35,7 @@ class User:
     @classmethod
     def of(cls, row: Row[Any]) -> User:
         """From a row of the table."""
-        return cls(**{field.name: row._mapping[field.name] for field in attrs.fields(cls)})
+        return made_of(cls, row)
 
 
 class UserStore:

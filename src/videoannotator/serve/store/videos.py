@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, select
 from videoannotator.serve.errors import ConflictError, NotFoundError
 from videoannotator.serve.store.database import Database, moment
 from videoannotator.serve.store.paging import Cursor, is_id, newest_first
+from videoannotator.serve.store.rows import made_of
 from videoannotator.serve.store.schema import jobs, videos
 
 __all__ = ["NewVideo", "Video", "VideoStore"]
@@ -52,7 +53,7 @@ class Video:
     @classmethod
     def of(cls, row: Row[Any]) -> Video:
         """From a row of the table."""
-        return cls(**{field.name: row._mapping[field.name] for field in attrs.fields(cls)})
+        return made_of(cls, row)
 
 
 class VideoStore:
@@ -107,11 +108,13 @@ class VideoStore:
             ).all()
         return [Video.of(row) for row in rows]
 
-    def count(self, owner: str | None) -> int:
-        """How many there are."""
+    def count(self, owner: str | None, *, sha256: str | None = None) -> int:
+        """How many there are; ``sha256``: only those with this content."""
         wanted = select(func.count()).select_from(videos)
         if owner is not None:
             wanted = wanted.where(videos.c.owner_id == owner)
+        if sha256 is not None:
+            wanted = wanted.where(videos.c.sha256 == sha256)
         with self.database.read() as connection:
             return int(connection.execute(wanted).scalar_one())
 

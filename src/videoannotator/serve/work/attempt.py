@@ -64,7 +64,9 @@ class Attempt:
         self._wish: Wish | None = None
         self._wished = 0.0
         self._steps = 0
-        self._short: str | None = None
+        self._moved = self._beat
+        self._newest: Progressed | None = None
+        self._sentence: Done | None = None  # how it ended, when it was we who ended it
         self.lost = False
         self.over = False
         self._known = {"job_id": task.job, "attempt": task.attempt}
@@ -103,6 +105,7 @@ class Attempt:
         if self._done is None:
             self._escalate()
             self._watch_memory()
+            self._watch_progress()
         if time.monotonic() < self._not_before:
             return
         try:
@@ -116,8 +119,10 @@ class Attempt:
     def _listen(self) -> None:
         for message in self.execution.take():
             if isinstance(message, Progressed):
+                self._moves(message)
                 self._progress = message
             elif isinstance(message, Noted):
+                self._moved = time.monotonic()
                 self._notes.append(message)
             elif isinstance(message, Done):
                 self._done = message
@@ -126,8 +131,8 @@ class Attempt:
 
     def _fate(self, gone: Gone) -> Done:
         """What it means that the process has ended without a word."""
-        if self._short is not None:
-            return Done(state="failed", code="OUT_OF_MEMORY", message=self._short)
+        if self._sentence is not None:
+            return self._sentence
         if self._wish is not None:
             return Done(state="cancelled")
         return Done(state="failed", code="CRASHED", message=gone.message)
@@ -150,16 +155,39 @@ class Attempt:
     def _watch_memory(self) -> None:
         limit = self._settings.jobs.memory
         now = time.monotonic()
-        if limit is None or self._short is not None or now - self._looked < _MEMORY:
+        if limit is None or self._sentence is not None or now - self._looked < _MEMORY:
             return
         self._looked = now
         taken = self.execution.memory(limit)
         if taken is not None and taken > limit:
-            self._short = (
+            self._end(
+                "OUT_OF_MEMORY",
                 f"the job took {taken / 1e9:.2f} GB of memory; {limit / 1e9:.2f} GB are allowed: "
-                "run fewer pipelines at once, or ask the operator for more (jobs.memory)"
+                "run fewer pipelines at once, or ask the operator for more (jobs.memory)",
             )
-            self.execution.kill()
+
+    def _moves(self, message: Progressed) -> None:
+        """Reports come all the time, also from one that hangs: what they say must have changed."""
+        said = attrs.evolve(message, eta=None)
+        if said != self._newest:
+            self._newest, self._moved = said, time.monotonic()
+
+    def _watch_progress(self) -> None:
+        """End one that hangs: it would hold its place for ever. What it listens to was taken in just before."""
+        limit = self._settings.jobs.stalled
+        if limit is None or self._sentence is not None or self._wish is not None:
+            return
+        if time.monotonic() - self._moved >= limit:
+            stage = "" if self._progress is None else f" while it was at {self._progress.stage}"
+            self._end(
+                "STALLED",
+                f"the job reported nothing new for {limit:g} s{stage}, and was ended; "
+                "if it only takes that long, ask the operator for more (jobs.stalled)",
+            )
+
+    def _end(self, code: str, message: str) -> None:
+        self._sentence = Done(state="failed", code=code, message=message)
+        self.execution.kill()
 
     def _write(self) -> None:
         if self._done is not None:

@@ -12,7 +12,6 @@ import os
 import queue
 import select
 import signal
-import sys
 import threading
 import traceback
 from contextlib import suppress
@@ -90,7 +89,6 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
-    os.nice(int(sys.argv[1]))
     with suppress(OSError):  # where memory is short, this goes before the server does
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

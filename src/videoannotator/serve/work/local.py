@@ -44,8 +44,8 @@ class _Process:
         self.known: dict[str, object] = {}
         self.idle_since = time.monotonic()
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path)}
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of ours
-            [sys.executable, "-P", "-u", "-X", "faulthandler", "-m", "videoannotator.serve.work.child", str(nice)],
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-u", "-X", "faulthandler", "-m", "videoannotator.serve.work.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -53,6 +53,8 @@ class _Process:
             start_new_session=True,
         )
         self.pid = self._process.pid
+        # at once: what it loads first is a good part of its work
+        os.setpriority(os.PRIO_PROCESS, self.pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
         self.created = psutil.Process(self.pid).create_time()
         assert self._process.stdout is not None and self._process.stderr is not None  # noqa: S101, PT018 - pipes
         told = threading.Thread(target=self._told, args=(self._process.stderr,), daemon=True)
@@ -194,7 +196,7 @@ class LocalExecutor:
     name = "local"
 
     def __init__(
-        self, slots: int = 1, *, nice: int = 10, idle: float = 600.0, heard: Callable[[], None] | None = None
+        self, slots: int = 1, *, nice: int = 19, idle: float = 600.0, heard: Callable[[], None] | None = None
     ) -> None:
         self.slots = slots
         self._nice = nice

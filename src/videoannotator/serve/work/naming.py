@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from videoannotator.serve.errors import RequestError
 from videoannotator.serve.request import JobRequest
+from videoannotator.serve.roots import inside_roots
 from videoannotator.serve.settings import ServerSettings
 
-__all__ = ["PART", "absolute", "job_folder", "older_targets", "output_folder", "relative", "stem_of", "target_of"]
+__all__ = ["PART", "absolute", "job_folder", "older_targets", "relative", "stem_of", "target_of"]
 
 PART = ".part"
 """The end of a folder's name while it is being filled."""
@@ -35,34 +35,11 @@ def job_folder(settings: ServerSettings, job_id: str) -> Path:
     return settings.data_dir.absolute() / "jobs" / job_id
 
 
-def output_folder(settings: ServerSettings, request: JobRequest) -> Path | None:
-    """The folder that a request names for its result, or None. Raises `RequestError` outside the server's roots."""
-    if request.output_directory is None:
-        return None
-    named = Path(request.output_directory)
-    if not named.is_absolute():
-        raise RequestError(
-            f"output_directory must be an absolute path, got {request.output_directory!r}", code="OUTPUT_NOT_ALLOWED"
-        )
-    try:
-        real = named.resolve()
-        inside = any(real.is_relative_to(root.resolve()) for root in settings.roots)
-    except (OSError, ValueError, RuntimeError) as error:  # a NUL, a loop of links
-        raise RequestError(f"output_directory cannot be used: {error}", code="OUTPUT_NOT_ALLOWED") from error
-    if not inside:
-        raise RequestError(
-            f"output_directory {request.output_directory!r} lies in none of the folders this server may write to",
-            code="OUTPUT_NOT_ALLOWED",
-            hint="leave it out and download the result, or ask the operator to add the folder to `roots`",
-        )
-    return real
-
-
 def target_of(settings: ServerSettings, request: JobRequest, job_id: str, attempt: int, stem: str) -> Path:
     """Where the result of an attempt is to appear. No two attempts share one. Raises `RequestError`."""
-    folder = output_folder(settings, request)
-    if folder is None:
+    if request.output_directory is None:
         return job_folder(settings, job_id) / _inside(attempt)
+    folder = inside_roots(settings, request.output_directory, what="output_directory")
     return folder / _outside(job_id, attempt, stem)
 
 

@@ -7,6 +7,7 @@ CRASHED                   the process of the job, or of a pipeline, ended by its
 WORKER_LOST               the worker is gone, or gave no sign of life                 as many as the job has
 DEVICE_BUSY               others held the device for too long                         as many as the job has
 MODEL_DOWNLOAD_FAILED     a model could not be fetched                                as many as the job has
+STALLED                   no progress for `jobs.stalled` seconds: it was ended        as many as the job has
 STORAGE_FULL              no space left on the disk                                   as many as the job has
 INTERNAL_ERROR            something nobody foresaw                                    as many as the job has
 OUT_OF_MEMORY             more memory than a job may use, or than there is            once more
@@ -47,6 +48,7 @@ _PASSING = frozenset(
         "INTERNAL_ERROR",
         "MODEL_DOWNLOAD_FAILED",
         "OUT_OF_MEMORY",
+        "STALLED",
         "STORAGE_FULL",
         "WORKER_LOST",
     }

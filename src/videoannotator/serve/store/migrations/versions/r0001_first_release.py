@@ -68,6 +68,7 @@ def _users() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("name", name=op.f("uq_users_name")),
     )
+    op.create_index(op.f("ix_users_created_at_id"), "users", ["created_at", "id"], unique=False)
 
 
 def _workers() -> None:
@@ -99,7 +100,10 @@ def _api_keys() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_api_keys_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
     )
-    op.create_index(op.f("ix_api_keys_user_id"), "api_keys", ["user_id"], unique=False)
+    op.create_index(op.f("ix_api_keys_created_at_id"), "api_keys", ["created_at", "id"], unique=False)
+    op.create_index(
+        op.f("ix_api_keys_user_id_created_at_id"), "api_keys", ["user_id", "created_at", "id"], unique=False
+    )
 
 
 def _batches() -> None:
@@ -149,6 +153,10 @@ def _templates() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_templates")),
         sa.UniqueConstraint("owner_id", "name", name=op.f("uq_templates_owner_id_name")),
     )
+    op.create_index(
+        op.f("ix_templates_owner_id_created_at_id"), "templates", ["owner_id", "created_at", "id"], unique=False
+    )
+    op.create_index("ix_templates_shared", "templates", ["shared", "created_at", "id"], unique=False)
 
 
 def _videos() -> None:
@@ -184,6 +192,12 @@ def _jobs() -> None:
         sa.Column("owner_id", _ID, nullable=False),
         sa.Column("batch_id", _ID),
         sa.Column("video_id", _ID, nullable=False),
+        sa.Column(
+            "video_duration",
+            sa.Double(),
+            nullable=False,
+            comment="of its video: how far a batch is, is told by an index",
+        ),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False, comment="higher first"),
         sa.Column("request", _PLAIN, nullable=False, comment="pipelines, config, device, precision, spans, formats"),
@@ -214,15 +228,21 @@ def _jobs() -> None:
         sa.ForeignKeyConstraint(["video_id"], ["videos.id"], name=op.f("fk_jobs_video_id"), ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
-    op.create_index(op.f("ix_jobs_batch_id_created_at_id"), "jobs", ["batch_id", "created_at", "id"], unique=False)
-    op.create_index(op.f("ix_jobs_created_at_id"), "jobs", ["created_at", "id"], unique=False)
+    for name, columns in (
+        ("ix_jobs_owner_id", ["owner_id", "created_at", "id", "delete_requested_at"]),
+        ("ix_jobs_created_at", ["created_at", "id", "delete_requested_at"]),
+        ("ix_jobs_state", ["state", "created_at", "id", "delete_requested_at"]),
+        ("ix_jobs_owner_id_state", ["owner_id", "state", "created_at", "id", "delete_requested_at"]),
+        ("ix_jobs_batch_id", ["batch_id", "created_at", "id", "delete_requested_at"]),
+        ("ix_jobs_batch_id_state", ["batch_id", "state", "video_duration"]),
+        ("ix_jobs_video_id", ["video_id", "created_at", "id", "delete_requested_at"]),
+        ("ix_jobs_counted", ["state"]),
+    ):
+        op.create_index(name, "jobs", columns, unique=False)
+    going = sa.text("delete_requested_at IS NOT NULL")
+    of_going = ["delete_requested_at", "owner_id", "state", "batch_id", "video_id"]
+    op.create_index("ix_jobs_going", "jobs", of_going, sqlite_where=going, postgresql_where=going)
     op.create_index(op.f("ix_jobs_finished_at_id"), "jobs", ["finished_at", "id"], unique=False)
-    op.create_index(op.f("ix_jobs_owner_id_created_at_id"), "jobs", ["owner_id", "created_at", "id"], unique=False)
-    op.create_index(
-        "ix_jobs_owner_id_state", "jobs", ["owner_id", "state", "created_at", "id", "delete_requested_at"], unique=False
-    )
-    op.create_index("ix_jobs_state", "jobs", ["state", "created_at", "id", "delete_requested_at"], unique=False)
-    op.create_index(op.f("ix_jobs_video_id_created_at_id"), "jobs", ["video_id", "created_at", "id"], unique=False)
     op.create_index("ix_jobs_next", "jobs", ["state", sa.desc("priority"), "created_at", "id"])
 
 
@@ -244,7 +264,10 @@ def _uploads() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_uploads")),
     )
     op.create_index(op.f("ix_uploads_expires_at"), "uploads", ["expires_at"], unique=False)
-    op.create_index(op.f("ix_uploads_owner_id"), "uploads", ["owner_id"], unique=False)
+    op.create_index(op.f("ix_uploads_created_at_id"), "uploads", ["created_at", "id"], unique=False)
+    op.create_index(
+        op.f("ix_uploads_owner_id_created_at_id"), "uploads", ["owner_id", "created_at", "id"], unique=False
+    )
 
 
 def _job_events() -> None:

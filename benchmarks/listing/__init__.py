@@ -1,0 +1,1 @@
+"""How long the server's lists take over a hundred thousand jobs, on both databases."""
