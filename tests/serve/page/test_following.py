@@ -27,8 +27,8 @@ def test_a_failure_is_told_and_tried_again(site: Site, page: Any, film: str) -> 
     site.ended(third, "failed")
 
 
-def test_a_running_job_is_cancelled_from_the_page(site: Site, page: Any, film: str, held: Path) -> None:
-    first, second = (site.job(film, "slow_square") for _ in range(2))
+def test_a_running_job_is_cancelled_from_the_page(site: Site, page: Any, square: Path, held: Path) -> None:
+    first, second = (site.job(site.another(square), "slow_square") for _ in range(2))
     view(page, site, f"job/{first}")
     page.locator("h1 + .badge", has_text="running").wait_for(timeout=60_000)
     page.get_by_role("button", name="Cancel").focus()
@@ -45,8 +45,9 @@ def test_a_running_job_is_cancelled_from_the_page(site: Site, page: Any, film: s
 
 
 def test_a_page_whose_server_was_away_shows_how_things_are(
-    site: Site, new_page: Any, cookies: Any, page: Any, film: str, held: Path
+    site: Site, new_page: Any, cookies: Any, page: Any, square: Path, held: Path
 ) -> None:
+    film = site.another(square)
     job = site.job(film, "slow_square")
     other = new_page(storage_state=cookies)
     view(page, site, f"job/{job}")

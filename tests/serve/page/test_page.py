@@ -183,8 +183,8 @@ def test_an_admin_lets_people_in_and_shuts_them_out(site: Site, new_page: Any, p
     assert key not in page.content()
 
 
-def test_an_admin_sees_what_takes_room_and_who_is_at_work(site: Site, page: Any, film: str, held: Path) -> None:
-    job = site.job(film, "slow_square")
+def test_an_admin_sees_what_takes_room_and_who_is_at_work(site: Site, page: Any, square: Path, held: Path) -> None:
+    job = site.job(site.another(square), "slow_square")
     until = time.monotonic() + 60
     while site.api("GET", f"jobs/{job}")["state"] != "running":
         assert time.monotonic() < until
