@@ -41,6 +41,8 @@ TABLE: dict[tuple[str, str], Need] = {
     ("GET", "/page/{name}"): Need("PUBLIC"),
     ("GET", "/viewer"): Need("PUBLIC"),
     ("GET", "/viewer/{name:path}"): Need("PUBLIC"),
+    ("GET", "/docs"): Need("PUBLIC"),
+    ("GET", "/redoc"): Need("PUBLIC"),
     ("GET", "/openapi.json"): Need("PUBLIC"),
     ("HEAD", "/openapi.json"): Need("PUBLIC"),
     ("GET", "/healthz"): Need("PUBLIC"),

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,71 @@ def left(frame: int) -> int:
     return 20 + 4 * frame
 
 
-@attrs.frozen
+@attrs.define
 class Site:
-    """A running server: its address, the first admin's key, its data folder."""
+    """A server on this machine: its address, the first admin's key, its folder of everything."""
 
-    address: str
-    key: str
-    data: Path
+    folder: Path
+    address: str = ""
+    key: str = ""
+    server: subprocess.Popen[bytes] | None = None
+    env: dict[str, str] = attrs.field(factory=dict)
+    films: int = 0
+
+    @property
+    def shelf(self) -> Path:
+        """A folder that is opened to jobs: one of the server's roots."""
+        return self.folder / "shelf"
+
+    @property
+    def hold(self) -> Path:
+        """While this file is there, the pipeline ``slow_square`` is slow."""
+        return self.folder / "hold"
+
+    def start(self, port: int = 0) -> None:
+        """As ``videoannotator server start`` starts it on a new machine."""
+        log = self.folder / "output.txt"
+        program = Path(sys.executable).with_name("videoannotator")
+        command = [program, "server", "start", "--port", port, "--data-dir", self.folder / "d"]
+        command += ["--set", f"roots={self.shelf}", "--set", "jobs.poll=0.1"]
+        # the same at each start: tests have folders of their own in it, one of them for what runs took
+        paths = os.pathsep.join(filter(None, [str(_PLUGIN), os.environ.get("PYTHONPATH", "")]))
+        self.env = self.env or {
+            **os.environ,
+            "PYTHONPATH": paths,
+            "PYTHONUNBUFFERED": "1",
+            "VA_TEST_HOLD": str(self.hold),
+        }
+        with log.open("w") as output:
+            self.server = subprocess.Popen(
+                [str(part) for part in command],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=self.env,
+            )
+        for _ in range(600):
+            text = log.read_text()
+            key, address = re.search(r"^va_\S+", text, re.M), re.search(r"http://127\.0\.0\.1:[1-9]\d*", text)
+            if address and (key or self.key):
+                self.address, self.key = address[0], key[0] if key else self.key
+                return
+            try:
+                self.server.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+        raise AssertionError(f"the server did not start: {log.read_text()}")
+
+    def stop(self) -> None:
+        """As ``videoannotator server stop`` does; killed when it takes too long."""
+        assert self.server is not None
+        self.server.terminate()
+        try:
+            self.server.wait(15)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            self.server.wait()
 
     def api(self, method: str, path: str, *, key: str = "", **more: Any) -> Any:
         """One call of the API; the parsed answer."""
@@ -49,46 +108,59 @@ class Site:
         """Upload; the video's id."""
         return str(self.api("POST", "videos", params={"name": name or path.name}, content=path.read_bytes())["id"])
 
+    def another(self, path: Path) -> str:
+        """Upload it as a film that nobody had before: what was found in others is kept, and found again at once."""
+        self.films += 1
+        content = path.read_bytes() + bytes([0, 0, 0, 8 + self.films, *b"free", *bytes(self.films)])
+        return str(self.api("POST", "videos", params={"name": path.name}, content=content)["id"])
+
+    def job(self, video: str, pipeline: str) -> str:
+        """Submit; the job's id."""
+        return str(self.api("POST", "jobs", json={"video_id": video, "pipelines": [pipeline]})["id"])
+
+    def ended(self, job: str, state: str = "completed") -> str:
+        """Wait until a job has ended in ``state``; its id."""
+        until = time.monotonic() + 60
+        while not (told := self.api("GET", f"jobs/{job}"))["completed_at"]:
+            assert time.monotonic() < until, told
+            time.sleep(0.1)
+        assert told["state"] == state, told
+        return job
+
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The server, as ``videoannotator server start`` starts it on a new machine."""
-    folder = tmp_path_factory.mktemp("site")
-    log = folder / "output.txt"
-    program = Path(sys.executable).with_name("videoannotator")
-    command = [str(program), "server", "start", "--port", "0", "--data-dir", str(folder / "d")]
-    roots = os.pathsep.join(filter(None, [str(_PLUGIN), os.environ.get("PYTHONPATH", "")]))
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": roots, "PYTHONUNBUFFERED": "1"},
-        )
-    try:
-        yield _started(server, log, folder / "d")
-    finally:
-        server.terminate()
-        try:
-            server.wait(15)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+def site(tmp_path_factory: pytest.TempPathFactory, square: Path) -> Iterator[Site]:
+    """The server; on its shelf is a folder ``day one`` with two films, and a text that is no film."""
+    made = Site(tmp_path_factory.mktemp("site"))
+    day = made.shelf / "day one"
+    day.mkdir(parents=True)
+    for name in ("kitchen.mp4", "garden.mp4"):
+        (day / name).write_bytes(square.read_bytes())
+    (day / "broken.mp4").write_text("no film at all")
+    (day / "notes.txt").write_text("no film, and not called one")
+    made.start()
+    yield made
+    made.stop()
 
 
-def _started(server: subprocess.Popen[bytes], log: Path, data: Path) -> Site:
-    for _ in range(600):
-        text = log.read_text()
-        key, address = re.search(r"^va_\S+", text, re.M), re.search(r"http://127\.0\.0\.1:[1-9]\d*", text)
-        if key and address:
-            return Site(address[0], key[0], data)
-        try:
-            server.wait(0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    raise AssertionError(f"the server did not start: {log.read_text()}")
+@pytest.fixture(scope="session")
+def film(site: Site, square: Path) -> str:
+    """The id of an uploaded `square`."""
+    return site.video(square)
+
+
+@pytest.fixture(scope="session")
+def done(site: Site, film: str) -> str:
+    """The id of a job that has found the square."""
+    return site.ended(site.job(film, "bright_square"))
+
+
+@pytest.fixture
+def held(site: Site) -> Iterator[Path]:
+    """``slow_square`` is slow until this file is removed, or the test has ended."""
+    site.hold.touch()
+    yield site.hold
+    site.hold.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +195,24 @@ def new_page(browser: Any) -> Iterator[Any]:
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def cookies(site: Site, browser: Any) -> Any:
+    """What a browser keeps that has signed in."""
+    context = browser.new_context()
+    signing = {"X-Requested-With": "videoannotator"}
+    answer = context.request.post(f"{site.address}/api/v1/session", data={"key": site.key}, headers=signing)
+    assert answer.ok, answer.text()
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
+@pytest.fixture
+def page(new_page: Any, cookies: Any) -> Any:
+    """A tab of somebody who has signed in."""
+    return new_page(storage_state=cookies)
 
 
 def sign_in(page: Any, site: Site, key: str = "") -> None:

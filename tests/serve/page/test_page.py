@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -66,41 +67,20 @@ def test_from_the_key_to_the_boxes_and_the_files(site: Site, new_page: Any, squa
         assert zipfile.ZipFile(io.BytesIO(answer.body())).testzip() is None
 
 
-def test_a_failure_is_told_and_tried_again(site: Site, new_page: Any, square: Path) -> None:
-    job = site.api("POST", "jobs", json={"video_id": site.video(square), "pipelines": ["always_broken"]})["id"]
-    page = new_page()
-    sign_in(page, site)
-    view(page, site, f"job/{job}")
-    again = page.get_by_role("button", name="Try again")
-    again.wait_for(timeout=60_000)
-    assert "lamp of this pipeline is broken" in page.locator("main").inner_text()
-    again.click()
-    page.wait_for_function("job => location.hash !== `#/job/${job}`", arg=job)
-    new = page.url.rpartition("/")[2]
-    page.wait_for_function(
-        "async job => (await (await fetch(`/api/v1/jobs/${job}`)).json()).state === 'failed'", arg=new, timeout=60_000
-    )
-    page.get_by_role("button", name="Try again").wait_for()
-
-
-def test_markup_in_names_is_shown_as_text(site: Site, new_page: Any, square: Path) -> None:
+def test_markup_in_names_is_shown_as_text(site: Site, page: Any, square: Path) -> None:
     video = site.video(square, f"{_MARKUP}.mp4")
     asked = {"pipelines": ["bright_square"]}
     batch = site.api("POST", "batches", json={"video_ids": [video], "name": _MARKUP, **asked})["id"]
     site.api("POST", "templates", json={"name": _MARKUP, "request": asked})
     user = site.api("POST", "users", json={"name": _MARKUP, "role": "researcher"})["id"]
     site.api("POST", "keys", json={"name": _MARKUP, "user_id": user})
-    page = new_page()
-    sign_in(page, site)
     for name in ("jobs", f"batch/{batch}", "new", "admin"):
         view(page, site, name)
         page.locator("#main", has_text=_MARKUP).wait_for()
         assert page.locator("main img, [onerror]").count() == 0
 
 
-def test_an_upload_goes_on_after_the_page_was_loaded_again(site: Site, new_page: Any, large: Path) -> None:
-    page = new_page()
-    sign_in(page, site)
+def test_an_upload_goes_on_after_the_page_was_loaded_again(site: Site, page: Any, large: Path) -> None:
     view(page, site, "new")
     sent: list[str] = []
 
@@ -153,26 +133,26 @@ def _tab_to(page: Any, what: str, text: str = "") -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_view_is_accessible_and_fits_a_phone(site: Site, new_page: Any, square: Path, scheme: str) -> None:
+def test_every_view_is_accessible_and_fits_a_phone(
+    site: Site, new_page: Any, cookies: Any, film: str, done: str, scheme: str
+) -> None:
     asked = {"pipelines": ["bright_square"]}
-    batch = site.api("POST", "batches", json={"video_ids": [site.video(square)], "name": "two", **asked})["id"]
-    job = site.api("GET", f"jobs?batch_id={batch}")["jobs"][0]["id"]
+    batch = site.api("POST", "batches", json={"video_ids": [film], "name": "two", **asked})["id"]
     page = new_page(color_scheme=scheme)
     page.goto(site.address)
     page.get_by_label("API key").wait_for()
-    _check(page, "sign in")
-    sign_in(page, site)
-    view(page, site, f"job/{job}")
-    _done(page)
-    page.locator(".lane").first.wait_for()
-    for name in (f"job/{job}", "jobs", "new", f"batch/{batch}", "admin"):
+    check(page, "sign in")
+    page = new_page(color_scheme=scheme, storage_state=cookies)
+    for name in (f"job/{done}", "jobs", "new", f"batch/{batch}", "admin"):
         view(page, site, name)
         page.wait_for_load_state("load")
+        if name.startswith("job/"):
+            page.locator(".lane").first.wait_for()
         page.wait_for_timeout(300)
-        _check(page, name)
+        check(page, name)
 
 
-def _check(page: Any, name: str) -> None:
+def check(page: Any, name: str) -> None:
     found = Axe().run(page)
     assert found.violations_count == 0, f"{name}: {found.generate_report()}"
     page.set_viewport_size({"width": 390, "height": 800})
@@ -180,9 +160,7 @@ def _check(page: Any, name: str) -> None:
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def test_an_admin_lets_people_in_and_shuts_them_out(site: Site, new_page: Any) -> None:
-    page = new_page()
-    sign_in(page, site)
+def test_an_admin_lets_people_in_and_shuts_them_out(site: Site, new_page: Any, page: Any) -> None:
     view(page, site, "admin")
     page.locator("#new-user").fill("Ada")
     page.get_by_role("button", name="Add", exact=True).click()
@@ -203,3 +181,45 @@ def test_an_admin_lets_people_in_and_shuts_them_out(site: Site, new_page: Any) -
     page.reload()
     page.get_by_role("rowheader", name="Ada").wait_for()
     assert key not in page.content()
+
+
+def test_an_admin_sees_what_takes_room_and_who_is_at_work(site: Site, page: Any, square: Path, held: Path) -> None:
+    job = site.job(site.another(square), "slow_square")
+    until = time.monotonic() + 60
+    while site.api("GET", f"jobs/{job}")["state"] != "running":
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    stored = site.api("GET", "system/storage")
+    view(page, site, "admin")
+    machine = page.get_by_role("region", name="This server")
+    machine.get_by_role("heading", name="Room on the disk").wait_for()
+    told = machine.inner_text()
+    assert re.search(r"Free\s+[\d.]+ [kMGT]B of [\d.]+ [kMGT]B \([\d.]+ % in use\)", told), told
+    assert f"in {stored['videos']['count']} file" in told
+    assert f"in {stored['results']['count']} job" in told
+    whose = page.get_by_role("region", name="Table of what takes room")
+    whose.get_by_role("rowheader", name="admin").wait_for()
+    worker = site.api("GET", "system/workers")["workers"][0]
+    row = page.get_by_role("region", name="Table of workers").get_by_role("row").nth(1)
+    assert f"process {worker['pid']}" in row.inner_text()
+    assert "just now" in row.inner_text()
+    row.get_by_role("link", name="a job").click()
+    page.locator("h1 + .badge", has_text="running").wait_for()
+    assert page.url.endswith(job)
+
+
+def test_files_of_the_page_are_sent_once(client: Any) -> None:
+    icon = client.get("/page/icon.svg")
+    assert icon.headers["cache-control"] == "max-age=86400"  # asked for at every view
+    for path in ("/", "/page/main.mjs", "/page/icon.svg", "/docs"):
+        first = client.get(path)
+        assert first.status_code == 200
+        assert first.content
+        again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b""), path
+        assert again.headers["cache-control"] == first.headers["cache-control"]
+        assert "default-src 'self'" in again.headers["content-security-policy"]
+        other = client.get(path, headers={"If-None-Match": '"another"'})
+        assert other.content == first.content
+    assert client.get("/page/main.mjs").headers["cache-control"] == "no-cache"  # the parts must fit together
+    assert client.get("/redoc", follow_redirects=False).headers["location"] == "/docs"

@@ -75,7 +75,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
-            process_group=0,  # to be ended as a whole; Ctrl-C is the run's to answer. No session: see `serve.work.local`
+            process_group=0,  # to be ended as a whole, and Ctrl-C is the run's to answer; see `serve.work.local`
         )
 
     def _meet(self) -> Wire:

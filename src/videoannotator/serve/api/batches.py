@@ -27,7 +27,11 @@ router = APIRouter(tags=["batches"])
 class NewBatch(Asked):
     """Many videos, one request."""
 
-    video_ids: list[Text] = Field(min_length=1, max_length=1000)
+    video_ids: list[Text] = Field(
+        min_length=1,
+        max_length=1000,
+        examples=[["0b6f4f0e-9a55-4a1b-8a5e-0d6f3f1c2b7a", "4be0f1a2-6d1c-4c58-9a0e-7f0b4b6f0c11"]],
+    )
     name: Text | None = Field(default=None, max_length=200, examples=["wave 2, day 1"])
     template: Text | None = None
     priority: int = Field(default=0, ge=-100, le=100)
@@ -88,7 +92,10 @@ def submit_batch(
     service: Serving,
     principal: Writer,
     asked: NewBatch,
-    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(alias="Idempotency-Key", description="the same key again makes no second batch; kept for a day"),
+    ] = None,
     traceparent: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Run the same on many videos: all of them are accepted, or none."""

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from videoannotator.serve.access.places import is_public
 from videoannotator.serve.api.models import Problem
 from videoannotator.serve.api.models_jobs import JobAsked
 
@@ -42,15 +43,42 @@ def _described(app: FastAPI) -> dict[str, Any]:
         schemas[model.__name__] = schema
     schemas.pop("HTTPValidationError", None)  # FastAPI's own shape of 422, which we never send
     schemas.pop("ValidationError", None)
+    for schema in schemas.values():
+        _examples(schema)
     components["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "an API key (`va_...`) or a token"},
         "session": {"type": "apiKey", "in": "cookie", "name": "videoannotator_session"},
     }
     document["security"] = [{"key": []}, {"session": []}]
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
             _problems(operation)
+            if is_public(method.upper(), path):
+                operation["security"] = []
     return document
+
+
+def _examples(schema: dict[str, Any]) -> None:
+    """What ids and moments look like, where a model does not say it: types alone call both a text."""
+    for name, field in schema.get("properties", {}).items():
+        kinds = [one.get("type") for one in field.get("anyOf", [field])]
+        if "string" not in kinds or "examples" in field or "enum" in field:
+            continue
+        looks = next((example for ending, example in _LOOKS.items() if f"_{name}".endswith(ending)), None)
+        if looks is not None:
+            field["examples"] = [looks]
+
+
+_LOOKS = {
+    "_key_id": "3f9a1c5be207",
+    "_request_id": "5b0c1b0f7d4e4f6d8f8f0a3f3c1d2e4b",
+    "_id": "0b6f4f0e-9a55-4a1b-8a5e-0d6f3f1c2b7a",
+    "_at": "2026-11-28T09:30:00.000Z",
+    "_timestamp": "2026-11-28T09:30:00.000Z",
+    "_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "_filename": "session01.mp4",
+}
+"""Endings of fields' names, with what stands there; the first that fits."""
 
 
 def _problems(operation: dict[str, Any]) -> None:

@@ -47,7 +47,11 @@ router = APIRouter(tags=["jobs"])
 States = Literal["pending", "running", "completed", "partial", "failed", "cancelled"]
 Key = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", description="the same key again makes no second job; kept for a day"),
+    Header(
+        alias="Idempotency-Key",
+        description="the same key again makes no second job; kept for a day",
+        examples=["study-1-session01"],
+    ),
 ]
 _FORM = {
     "type": "object",

@@ -116,6 +116,7 @@ PROBLEMS: dict[int, str] = {
     413: "too large",
     415: "not this kind of body",
     416: "the range lies outside the file",
+    421: "the server does not answer to this name",
     422: "values that do not fit, or a file that is no media file",
     423: "somebody else is at it right now",
     429: "too many requests, or too much of something; Retry-After says when to come back",

@@ -1,4 +1,6 @@
-"""Routes: the web page at ``/``, and the Video Annotation Viewer at ``/viewer`` where its build is placed."""
+"""Routes: the web page at ``/``, the page of the API at ``/docs``, and, where its build is placed, the Video Annotation
+Viewer at ``/viewer``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from videoannotator.serve.api.asking import Serving
+from videoannotator.serve.api.streaming import matches
 from videoannotator.serve.errors import NotFoundError
 
 __all__ = ["VIEWER_FOLDER", "router"]
@@ -27,7 +30,10 @@ _TYPES = {
     ".json": "application/json",
     ".wasm": "application/wasm",
 }
-_LOOK_AGAIN = {"Cache-Control": "no-cache"}
+_ICON = "icon.svg"
+_LOOK_AGAIN = "no-cache"
+_KEEP = "max-age=86400"
+"""For the icon: browsers ask for it at every view. All else must fit together, and is looked for again."""
 _VIEWER_POLICY = (  # it styles its elements by script
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -42,21 +48,33 @@ under the name <code>viewer</code>. Then this address shows it.</p>
 
 
 @router.get("/")
-def page() -> Response:
+def page(request: Request) -> Response:
     """The page."""
-    return _file(_PAGE, "index.html")
+    return _file(request, _PAGE, "index.html")
+
+
+@router.get("/docs")
+def api_page(request: Request) -> Response:
+    """The page of the API: what ``/openapi.json`` says, to be read."""
+    return _file(request, _PAGE, "docs.html")
+
+
+@router.get("/redoc")
+def to_api_page() -> Response:
+    """FastAPI's other page of the API; there is one here."""
+    return RedirectResponse("/docs")
 
 
 @router.get("/favicon.ico")
-def icon() -> Response:
+def icon(request: Request) -> Response:
     """Its icon."""
-    return _file(_PAGE, "icon.svg")
+    return _file(request, _PAGE, _ICON)
 
 
 @router.get("/page/{name}")
-def part(name: str) -> Response:
+def part(request: Request, name: str) -> Response:
     """One of the page's files."""
-    return _file(_PAGE, name)
+    return _file(request, _PAGE, name)
 
 
 @router.get("/viewer")
@@ -72,20 +90,26 @@ def viewer(request: Request, service: Serving, name: str) -> Response:
     if not (folder / "index.html").is_file():
         return HTMLResponse(_ABSENT, status_code=404)
     try:
-        answer = _file(folder, name or "index.html")
+        answer = _file(request, folder, name or "index.html")
     except NotFoundError:
         if Path(name).suffix:
             raise
-        answer = _file(folder, "index.html")
+        answer = _file(request, folder, "index.html")
     answer.headers["Content-Security-Policy"] = _VIEWER_POLICY
     return answer
 
 
-def _file(folder: Path, name: str) -> Response:
+def _file(request: Request, folder: Path, name: str) -> Response:
     """A file of a folder, by a name that leads nowhere else."""
     if "\x00" in name:
         raise NotFoundError("there is no such file")
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise NotFoundError(f"there is no file {name[:200]!r}", hint="the page is at /")
-    return FileResponse(path, media_type=_TYPES.get(path.suffix), headers=_LOOK_AGAIN)
+    cache = _KEEP if path == _PAGE / _ICON else _LOOK_AGAIN
+    kind = _TYPES.get(path.suffix)
+    answer = FileResponse(path, media_type=kind, headers={"Cache-Control": cache}, stat_result=path.stat())
+    etag = answer.headers["etag"]
+    if matches(request.headers.get("if-none-match"), etag.strip('"')):
+        return Response(status_code=304, headers={"Cache-Control": cache, "ETag": etag})
+    return answer

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from videoannotator.serve.errors import ChecksumError, RangeError, RequestError
 
-__all__ = ["announced_length", "digest_announced", "in_blocks", "media_file", "require_digest"]
+__all__ = ["announced_length", "digest_announced", "in_blocks", "matches", "media_file", "require_digest"]
 
 _BLOCK = 1 << 20
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
@@ -77,7 +77,7 @@ def media_file(request: Request, path: Path, *, etag: str, media_type: str, name
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
     }
-    if _matches(request.headers.get("if-none-match"), etag):
+    if matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     size = path.stat().st_size
     if "range" in request.headers and not _fine(request.headers["range"], size):
@@ -92,7 +92,8 @@ def media_file(request: Request, path: Path, *, etag: str, media_type: str, name
     )
 
 
-def _matches(said: str | None, etag: str) -> bool:
+def matches(said: str | None, etag: str) -> bool:
+    """Whether ``If-None-Match`` names the content that is here. ``etag``: without quotes."""
     return said is not None and any(one.strip().removeprefix("W/") in ("*", f'"{etag}"') for one in said.split(","))
 
 

@@ -48,7 +48,9 @@ SILENT = 30.0
 _EXTENSIONS = "creation,creation-with-upload,expiration,termination,checksum"
 _CHUNK_TYPE = "application/offset+octet-stream"
 
-_Tus = Annotated[str | None, Header(alias="Tus-Resumable", description="the version the client speaks: 1.0.0")]
+_Tus = Annotated[
+    str | None, Header(alias="Tus-Resumable", description="the version the client speaks", examples=["1.0.0"])
+]
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": False,
@@ -95,7 +97,7 @@ async def begin_upload(
     request: Request,
     service: Serving,
     principal: Writer,
-    upload_length: Annotated[int, Header(ge=1, le=2**62, description="bytes of the whole file")],
+    upload_length: Annotated[int, Header(ge=1, le=2**62, description="bytes of the whole file", examples=[11534336])],
     upload_metadata: Annotated[
         str, Header(max_length=8000, description="`filename BASE64` and others, with commas between them")
     ] = "",
@@ -164,7 +166,7 @@ async def add_to_upload(
     service: Serving,
     principal: Writer,
     upload_id: str,
-    upload_offset: Annotated[int, Header(ge=0, le=2**62, description="where these bytes begin")],
+    upload_offset: Annotated[int, Header(ge=0, le=2**62, description="where these bytes begin", examples=[0])],
     content_type: Annotated[str, Header(description=_CHUNK_TYPE)] = "",
     tus_resumable: _Tus = None,
 ) -> Response:

@@ -269,7 +269,7 @@ def forget(service: Service, video: Video) -> None:
         video_path(service.settings, video).unlink(missing_ok=True)
 
 
-@router.get("/folders", response_model=FolderList, tags=["videos"], responses=problems_for())
+@router.get("/folders", response_model=FolderList, responses=problems_for())
 def folders(service: Serving, principal: Writer) -> FolderList:
     """The server folders that an operator has opened (setting `roots`)."""
     return FolderList(roots=[str(root) for root in service.settings.roots])

@@ -87,15 +87,48 @@ function drawKeys(place, keys, users, again) {
   shown.id = "made-key";
 }
 
+const IN_WORDS = { healthy: "well", unhealthy: "not well" };
+
 function drawMachine(place, health, storage, workers) {
-  const lines = [
-    ["Version", health.videoannotator_version],
-    ["Running for", health.uptime_seconds === undefined ? undefined : lasting(health.uptime_seconds)],
-    ["State", health.status],
-  ];
   fill(place, h("h2", { id: "h-machine" }, "This server"),
     [health, storage, workers].map((one) => (one.problem ? h("p", { class: "problem" }, one.problem) : null)),
-    h("dl", {}, lines.filter(([, text]) => text !== undefined).map(([name, text]) => [h("dt", {}, name), h("dd", {}, String(text))]),
-      Object.entries(storage).filter(([, value]) => typeof value === "number").map(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, /bytes|free|total|used/.test(name) ? bytes(value) : String(value))])),
-    workers.workers?.length ? [h("h3", {}, "Who is at work"), h("ul", {}, workers.workers.map((one) => h("li", {}, `${one.host}, process ${one.pid} (${one.executor})`)))] : null);
+    health.problem ? null : facts([
+      ["Version", health.videoannotator_version],
+      ["Running for", lasting(health.uptime_seconds)],
+      ["State", IN_WORDS[health.status] || health.status],
+      ...["database", "workers"].filter((name) => health[name].status !== "healthy").map((name) => [`The ${name}`, health[name].message]),
+    ]),
+    storage.problem ? null : room(storage),
+    workers.problem ? null : atWork(workers.workers));
+}
+
+function facts(lines) {
+  return h("dl", {}, lines.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]));
+}
+
+function room({ disk, videos, results, uploads, users }) {
+  const counted = ({ count, bytes: size }, one, many) => `${bytes(size)} in ${count} ${count === 1 ? one : many}`;
+  return [h("h3", {}, "Room on the disk"),
+    facts([
+      ["Free", `${bytes(disk.free)} of ${bytes(disk.total)} (${disk.percent} % in use)`],
+      ["Uploaded videos", counted(videos, "file", "files")],
+      ["Results", counted(results, "job", "jobs")],
+      ["Unfinished uploads", counted(uploads, "file", "files")],
+    ]),
+    users.length ? table("Table of what takes room", ["Whose", "Videos", "Results"],
+      users.map((user) => [user.name, bytes(user.videos), bytes(user.results)])) : null];
+}
+
+function atWork(workers) {
+  return [h("h3", {}, "Who is at work"), workers.length ? table("Table of workers", ["Worker", "Where jobs run", "Since", "Seen", "Has"],
+    workers.map((one) => [`${one.host}, process ${one.pid}`, one.executor, moment(one.started_at),
+      one.there ? "just now" : `${lasting(one.age_seconds)} ago: it seems to be gone`,
+      one.jobs.length ? one.jobs.map((job, at) => h("div", {}, h("a", { href: `#/job/${job}` }, one.jobs.length > 1 ? `job ${at + 1}` : "a job"))) : "nothing to do"]))
+    : h("p", { class: "problem" }, "Nobody: jobs wait until a server or a worker is started.")];
+}
+
+function table(name, columns, rows) {
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name }, h("table", {},
+    h("thead", {}, h("tr", {}, columns.map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, first), rest.map((cell) => h("td", {}, cell)))))));
 }

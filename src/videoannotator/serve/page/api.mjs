@@ -45,6 +45,22 @@ export async function ask(method, path, { json, body, headers = {}, signal, raw 
   return answer.status === 204 ? null : answer.json();
 }
 
+/** Wait for `milliseconds`; ends at once, as a request does, when `signal` does. */
+export function pausing(milliseconds, signal) {
+  return new Promise((go, stop) => {
+    const stopped = () => {
+      clearTimeout(timer);
+      stop(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stopped);
+      go();
+    }, milliseconds);
+    if (signal.aborted) stopped();
+    else signal.addEventListener("abort", stopped, { once: true });
+  });
+}
+
 export const get = (path, more) => ask("GET", path, more);
 export const post = (path, json, more = {}) => ask("POST", path, { json, ...more });
 export const remove = (path) => ask("DELETE", path);

@@ -10,13 +10,22 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === "checked" || name === "disabled" || name === "hidden") element[name] = true;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
-/** Put `children` in place of whatever is in `element`. */
+/** Put `children` in place of whatever is in `element`. What has the keyboard keeps it, where it is there again. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  const focused = element.contains(document.activeElement) ? selector(document.activeElement) : null;
+  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  if (focused) element.querySelector(focused)?.focus({ preventScroll: true });
+}
+
+/** What finds an element again that was made anew. */
+function selector(element) {
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  const name = ["data-key", "aria-label", "href"].find((one) => element.hasAttribute(one));
+  return name ? `${element.localName}[${name}="${CSS.escape(element.getAttribute(name))}"]` : null;
 }
 
 /** Tell everybody, also those who do not see: shown for a while, and read out. */

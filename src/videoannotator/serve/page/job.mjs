@@ -13,7 +13,7 @@ export async function jobView(main, parts, me, signal) {
   const body = h("div");
   const log = h("ol", { class: "log" });
   let job = await get(`jobs/${id}`, { signal });
-  let results = null;
+  let drawn = false;
   const gone = () => (location.hash = "#/jobs");
   const draw = () => fill(head,
     h("div", { class: "line" }, h("h1", {}, job.video_filename), badge(job.state)),
@@ -30,11 +30,17 @@ export async function jobView(main, parts, me, signal) {
       return;
     }
     draw();
-    if (job.completed_at && !results && ["completed", "partial", "failed"].includes(job.state)) {
-      results = await get(`jobs/${id}/results`, { signal });
-      await drawResults(body, job, results, signal);
+    if (job.completed_at && !drawn && ["completed", "partial", "failed"].includes(job.state)) {
+      drawn = true; // at once: several events in a row come here
+      try {
+        await drawResults(body, job, await get(`jobs/${id}/results`, { signal }), signal);
+      } catch (error) {
+        drawn = false; // when the server is back
+        throw error;
+      }
     }
   };
+  const look = () => again().catch(() => null);
   fill(main, h("p", {}, h("a", { href: "#/jobs" }, "‹ All jobs")), head, body,
     h("details", { class: "card" }, h("summary", {}, "What happened"), log));
   await again();
@@ -42,10 +48,11 @@ export async function jobView(main, parts, me, signal) {
     const text = data.message || data.reason || (name === "job.complete" ? data.error_message || data.status : data.stage && data.stage !== log.stage ? data.stage.replaceAll("_", " ") : "");
     log.stage = data.stage || log.stage;
     if (text) log.append(h("li", {}, text));
+    if (job.completed_at) return;
     const before = job.state;
-    if (take(job, name, data) || job.state !== before) again().catch(() => null);
+    if (take(job, name, data) || job.state !== before) look();
     else draw();
-  }, signal);
+  }, look, signal);
 }
 
 async function drawResults(place, job, results, signal) {

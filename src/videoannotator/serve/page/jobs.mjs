@@ -36,6 +36,7 @@ export function progress(job) {
 
 /** Put what an event tells into a job. */
 export function take(job, name, data) {
+  if (job.completed_at) return false; // a stream tells from the beginning: how it once was
   if (data.status) job.state = data.state || data.status;
   for (const key of ["stage", "fraction", "frames", "media_seconds", "eta"]) if (key in data) job.progress[key] = data[key];
   if ("error_message" in data) job.error_message = data.error_message;
@@ -49,15 +50,15 @@ export function actions(job, me, again) {
     try {
       await words();
       say(done);
-      again();
+      await again();
     } catch (error) {
-      say(error.told || error.message, true);
+      if (error.name !== "AbortError") say(error.told || error.message, true);
     }
   };
   const ended = !["pending", "running"].includes(job.state);
   const label = (verb) => `${verb} ${job.video_filename}`;
   return [
-    ended ? null : h("button", { type: "button", "aria-label": label("Cancel"), onclick: act(() => post(`jobs/${job.id}/cancel`), "It stops within seconds") }, "Cancel"),
+    ended || job.cancel_requested ? null : h("button", { type: "button", "aria-label": label("Cancel"), onclick: act(() => post(`jobs/${job.id}/cancel`), "It stops within seconds") }, "Cancel"),
     ["failed", "partial", "cancelled"].includes(job.state)
       ? h("button", { type: "button", "aria-label": label("Try again:"), onclick: act(async () => (location.hash = `#/job/${(await post(`jobs/${job.id}/retry`)).id}`), "A new job does it again") }, "Try again") : null,
     h("button", { type: "button", class: "quiet", "aria-label": label("Delete"), onclick: async () => {
@@ -83,17 +84,23 @@ async function liveList(place, path, me, signal, onchange = () => {}) {
   let jobs = [];
   let cursor = null;
   let waiting = 0;
+  let looking = 0;
+  let pages = 1;
   const load = async () => {
-    const page = await get(path, { signal });
-    ({ jobs, next_cursor: cursor } = page);
+    const found = [];
+    let next = null;
+    for (let number = 0; number < pages && (next || !number); number += 1) {
+      const page = await get(next ? `${path}&cursor=${encodeURIComponent(next)}` : path, { signal });
+      found.push(...page.jobs);
+      next = page.next_cursor;
+    }
+    [jobs, cursor] = [found, next];
     draw();
     onchange();
   };
-  const more = async () => {
-    const page = await get(`${path}&cursor=${encodeURIComponent(cursor)}`, { signal });
-    jobs.push(...page.jobs);
-    cursor = page.next_cursor;
-    draw();
+  const more = () => {
+    pages += 1;
+    load().catch((error) => say(error.told || error.message, true));
   };
   const draw = () => fill(place,
     jobs.length ? h("ul", { class: "plain" }, jobs.map((job) => row(job, me, load))) : h("p", {}, "Nothing here yet."),
@@ -102,7 +109,16 @@ async function liveList(place, path, me, signal, onchange = () => {}) {
     clearTimeout(waiting);
     waiting = setTimeout(() => load().catch(() => null), 300);
   };
-  signal.addEventListener("abort", () => clearTimeout(waiting));
+  const soon = () => { // how far the whole is costs a look, too: not one for each picture
+    looking ||= setTimeout(() => {
+      looking = 0;
+      onchange();
+    }, 1000);
+  };
+  signal.addEventListener("abort", () => {
+    clearTimeout(waiting);
+    clearTimeout(looking);
+  });
   await load();
   follow("events/stream", (name, data) => {
     const job = jobs.find((one) => one.id === data.job_id);
@@ -111,7 +127,8 @@ async function liveList(place, path, me, signal, onchange = () => {}) {
     const shown = document.getElementById(`job-${job.id}`);
     const bar = shown?.querySelector(".progress");
     if (bar) bar.replaceWith(progress(job) || h("span"));
-  }, signal);
+    soon();
+  }, again, signal);
 }
 
 /** All jobs. */
@@ -126,7 +143,7 @@ export async function jobsView(main, parts, me, signal) {
       me.scopes.includes("write") ? h("a", { class: "button main", href: "#/new" }, "New job") : null,
       h("label", { class: "end" }, "Show ", choose)),
     list);
-  await liveList(list, `jobs?per_page=50${parts[0] ? `&status_filter=${encodeURIComponent(parts[0])}` : ""}`, me, signal);
+  await liveList(list, `jobs?limit=50${parts[0] ? `&state=${encodeURIComponent(parts[0])}` : ""}`, me, signal);
 }
 
 /** One batch: how far the whole is, and its jobs. */
@@ -150,5 +167,5 @@ export async function batchView(main, parts, me, signal) {
   };
   fill(main, head, list);
   await look();
-  await liveList(list, `jobs?per_page=50&batch_id=${id}`, me, signal, () => look().catch(() => null));
+  await liveList(list, `jobs?limit=50&batch_id=${id}`, me, signal, () => look().catch(() => null));
 }

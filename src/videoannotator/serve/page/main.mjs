@@ -24,7 +24,7 @@ async function show() {
   leaving.abort();
   leaving = new AbortController();
   if (!me) return signIn();
-  const [name, ...parts] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  const [name, ...parts] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
   const chosen = VIEWS[name] || VIEWS[me.scopes.includes("read") ? "jobs" : "new"];
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#/${name || "jobs"}`) link.setAttribute("aria-current", "page");
@@ -43,6 +43,14 @@ async function show() {
   }
   if (show.before !== location.hash && show.before !== undefined) main.focus({ preventScroll: true });
   show.before = location.hash;
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // a % that means nothing: no view and no job has such a name
+  }
 }
 
 function signIn(reason = "") {
@@ -110,6 +118,10 @@ document.addEventListener("signed-out", () => {
   me = null;
   leaving.abort();
   signIn("You were signed out: sign in again.");
+});
+document.addEventListener("line", ({ detail }) => {
+  const place = document.getElementById("line");
+  if (place.textContent !== detail.problem) place.textContent = detail.problem;
 });
 window.addEventListener("hashchange", show);
 start();

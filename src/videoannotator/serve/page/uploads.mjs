@@ -1,8 +1,9 @@
 // Resumable uploads (tus 1.0): pieces that are kept, so that a lost connection, a pause or a reload costs one piece.
 
-import { PREFIX, Refused, ask } from "./api.mjs";
+import { PREFIX, Refused, ask, pausing } from "./api.mjs";
 
 const PIECE = 8 * 1024 * 1024;
+const TRIES = 6;
 const KEPT = "videoannotator.uploads";
 
 function kept() {
@@ -38,20 +39,17 @@ export class Upload {
     this.resumed = false;
   }
 
-  /** Start, or go on where it was. Resolves to the video's id, or null when paused or failed. */
+  /** Start, or go on where it was. Resolves to the video's id, or null when paused, given up or failed. */
   async run() {
-    this.stopper = new AbortController();
+    const stopper = (this.stopper = new AbortController()); // its own: an earlier run may still be on its way out
     this.turn("uploading");
     try {
-      this.sent = await this.begin();
+      this.sent = await this.begin(stopper.signal);
       this.changed();
-      while (this.sent < this.file.size) {
-        await this.piece();
-        if (this.state === "paused") return null;
-      }
-      return await this.finish();
+      while (this.sent < this.file.size) await this.piece(stopper.signal);
+      return await this.finish(stopper.signal);
     } catch (error) {
-      if (this.state === "paused") return null;
+      if (stopper.signal.aborted) return null;
       this.problem = error.told || error.message;
       if (error instanceof Refused && error.status >= 400 && error.status < 500) keep(printOf(this.file), null);
       this.turn("failed");
@@ -60,8 +58,8 @@ export class Upload {
   }
 
   pause() {
-    this.turn("paused");
     this.stopper?.abort();
+    this.turn("paused");
   }
 
   /** Give it up, here and on the server. */
@@ -76,19 +74,19 @@ export class Upload {
     this.changed();
   }
 
-  async begin() {
+  async begin(signal) {
     this.place ||= kept()[printOf(this.file)] || null;
     if (this.place) {
       try {
-        const answer = await this.send("HEAD", this.place);
+        const offset = await this.offset(signal);
         this.resumed = true;
-        return Number(answer.headers.get("Upload-Offset"));
+        return offset;
       } catch (error) {
         if (![403, 404, 410].includes(error.status)) throw error;
         this.place = null; // it waited too long, or belongs to somebody else
       }
     }
-    const answer = await this.send("POST", `${PREFIX}/uploads`, {
+    const answer = await this.send("POST", `${PREFIX}/uploads`, signal, {
       "Upload-Length": String(this.file.size),
       "Upload-Metadata": `filename ${text64(this.file.name)}`,
     });
@@ -97,30 +95,46 @@ export class Upload {
     return 0;
   }
 
-  async piece() {
-    const blob = this.file.slice(this.sent, this.sent + PIECE);
+  /** Where the server is. It may still be busy with a piece that was broken off. */
+  async offset(signal) {
     for (let tries = 0; ; tries += 1) {
       try {
-        const answer = await this.send("PATCH", this.place, {
+        return Number((await this.send("HEAD", this.place, signal)).headers.get("Upload-Offset"));
+      } catch (error) {
+        if (![409, 423].includes(error.status) || tries >= TRIES) throw error;
+        await pausing(500, signal);
+      }
+    }
+  }
+
+  /** Send what comes next; more than once when the line breaks, each time from where the server is. */
+  async piece(signal) {
+    for (let tries = 0; this.sent < this.file.size; tries += 1) {
+      try {
+        const answer = await this.send("PATCH", this.place, signal, {
           "Upload-Offset": String(this.sent),
           "Content-Type": "application/offset+octet-stream",
-        }, blob);
+        }, this.file.slice(this.sent, this.sent + PIECE));
         this.sent = Number(answer.headers.get("Upload-Offset"));
         this.changed();
         return;
       } catch (error) {
         const passes = error.status === 0 || error.status >= 500 || [409, 423, 429].includes(error.status);
-        if (this.state === "paused" || !passes || tries >= 6) throw error;
-        await new Promise((go) => setTimeout(go, 500 * 2 ** tries));
-        this.sent = Number((await this.send("HEAD", this.place)).headers.get("Upload-Offset"));
+        if (!passes || tries >= TRIES) throw error;
+      }
+      await pausing(500 * 2 ** tries, signal);
+      try {
+        this.sent = await this.offset(signal);
+      } catch (error) {
+        if (error.status !== 0) throw error; // no line yet: the next try, after a longer wait, finds out
       }
     }
   }
 
-  async finish() {
+  async finish(signal) {
     this.turn("checking");
     for (;;) {
-      const told = await ask("GET", this.place);
+      const told = await ask("GET", this.place, { signal });
       if (told.video_id) {
         keep(printOf(this.file), null);
         this.video = told.video_id;
@@ -128,11 +142,11 @@ export class Upload {
         return this.video;
       }
       if (told.error) throw new Refused(422, { detail: told.error });
-      await new Promise((go) => setTimeout(go, 500));
+      await pausing(500, signal);
     }
   }
 
-  send(method, path, headers = {}, body = undefined) {
-    return ask(method, path, { headers: { "Tus-Resumable": "1.0.0", ...headers }, body, raw: true, signal: this.stopper.signal });
+  send(method, path, signal, headers = {}, body = undefined) {
+    return ask(method, path, { headers: { "Tus-Resumable": "1.0.0", ...headers }, body, raw: true, signal });
   }
 }
