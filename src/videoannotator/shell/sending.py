@@ -44,10 +44,11 @@ class Sent:
 
 @attrs.define
 class _At:
-    """How far an upload is."""
+    """How far an upload is. ``ours``: the server takes the bytes behind it from us, and from nobody else."""
 
     offset: int
     video: str | None = None
+    ours: bool = True
 
 
 def send(client: Client, file: Path) -> Sent:
@@ -83,7 +84,7 @@ class _Sending:
         failures, since = 0, time.monotonic()
         while at is None or at.video is None:
             try:
-                at = self._begin() if at is None else self._piece(at)
+                at = self._begin() if at is None else self._piece(at) if at.ours else self._taken_up(at)
             except (Unanswered, Refused) as error:
                 failures += 1
                 self._wait(error, at, failures, since)
@@ -109,11 +110,26 @@ class _Sending:
         unfinished.keep(self._print, self._upload)
         return _At(0)
 
+    def _taken_up(self, at: _At) -> _At:
+        """Send no bytes, which is refused while the server still holds a connection that broke for alive.
+
+        Else all that is sent is for nothing, for the refusal is read when it has been sent.
+        """
+        at = self._add(at, 0)
+        where = f"{self._file.name}: goes on at {100 * at.offset / self._size:.0f} %"
+        if at.video is None and where != self._said:
+            self._said = where
+            say(where)
+        return at
+
     def _piece(self, at: _At) -> _At:
         """Send the next bytes. With the last ones, or none behind the last ones, the server looks at the file."""
         length = min(PIECE, self._size - at.offset)
         if length == 0:
             self._move(1.0, "the server looks at it")
+        return self._add(at, length)
+
+    def _add(self, at: _At, length: int) -> _At:
         answer = self._client.exchange(
             "PATCH",
             f"/uploads/{self._upload}",
@@ -172,7 +188,7 @@ class _Sending:
         try:
             return self._look()
         except Unanswered:
-            return at
+            return attrs.evolve(at, ours=False)
 
     def _look(self) -> _At | None:
         """How far the server is; None when it knows nothing of this upload. Raises `ServerError` with what it says."""
@@ -186,9 +202,4 @@ class _Sending:
         if told["error"] is not None:
             unfinished.forget(self._print)
             raise ServerError(told["error"])
-        at = _At(told["offset"], told["video_id"])
-        where = f"{self._file.name}: goes on at {100 * at.offset / self._size:.0f} %"
-        if at.video is None and where != self._said:
-            self._said = where
-            say(where)
-        return at
+        return _At(told["offset"], told["video_id"], ours=False)
