@@ -163,9 +163,9 @@ def held(site: Site) -> Iterator[Path]:
     site.hold.unlink(missing_ok=True)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, one for all tests of this folder. As long as it is there, an event loop runs in this thread."""
+    """Chromium, one for all tests of a file. As long as it is there, an event loop runs in this thread."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
@@ -197,7 +197,7 @@ def new_page(browser: Any) -> Iterator[Any]:
     assert wrong == []
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def cookies(site: Site, browser: Any) -> Any:
     """What a browser keeps that has signed in."""
     context = browser.new_context()
