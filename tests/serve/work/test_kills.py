@@ -81,10 +81,7 @@ def settle(
 
 
 class Recovery:
-    """How long each job that was being worked on stood still after a kill.
-
-    Those that stand still already wait for a worker: the kill of one is a kill for them, too, and counts anew.
-    """
+    """How long each job that was being worked on stood still after a kill."""
 
     def __init__(self, bench: Any) -> None:
         self._bench = bench
@@ -93,11 +90,9 @@ class Recovery:
 
     def killed(self, pid: int) -> None:
         """The worker ``pid``, or the process of its job, is to be killed now."""
-        now = time.monotonic()
-        self._waiting = dict.fromkeys(self._waiting, now)
         for id_, worker, attempt, _ in self._bench.jobs.running():
             if f":{pid}:" in worker:
-                self._waiting[id_, attempt] = now
+                self._waiting.setdefault((id_, attempt), time.monotonic())
 
     def look(self) -> None:
         for (id_, attempt), since in list(self._waiting.items()):
